@@ -1,0 +1,33 @@
+// node:test reporter: says what failed and what was skipped, in full, and ends with one line that counts.
+import { relative } from "node:path";
+
+function describeError(error) {
+  const cause = error?.cause ?? error;
+  return String(cause?.stack ?? cause).replace(/^/gm, "    ");
+}
+
+export default async function* report(source) {
+  let passed = 0;
+  let failed = 0;
+  let skipped = 0;
+  const failures = [];
+  for await (const { type, data } of source) {
+    if (type === "test:stderr" || type === "test:stdout") yield data.message;
+    if (type !== "test:pass" && type !== "test:fail") continue;
+    // A suite is no test of its own; a file that dies before its first test is.
+    if (data.details?.type === "suite" && data.details?.error?.failureType !== "hookFailed") continue;
+    const where = data.file ? relative(process.cwd(), data.file) : "";
+    if (data.skip !== undefined) {
+      skipped += 1;
+      yield `skipped: ${where}: ${data.name}${typeof data.skip === "string" ? ` (${data.skip})` : ""}\n`;
+    } else if (type === "test:pass") {
+      passed += 1;
+    } else {
+      failed += 1;
+      failures.push(`✖ ${where}: ${data.name}\n${describeError(data.details?.error)}\n`);
+      yield failures.at(-1);
+    }
+  }
+  if (failures.length > 0) yield `\n${failures.length} failed:\n${failures.join("\n")}`;
+  yield `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`;
+}
