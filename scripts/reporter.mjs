@@ -6,6 +6,7 @@ function describeError(error) {
   return String(cause?.stack ?? cause).replace(/^/gm, "    ");
 }
 
+// biome-ignore lint/style/noDefaultExport: node:test takes a reporter by its default export.
 export default async function* report(source) {
   let passed = 0;
   let failed = 0;
