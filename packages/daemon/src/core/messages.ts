@@ -1,0 +1,136 @@
+/**
+ * What goes into the engine and what comes out: `handle(input, now) -> effects`.
+ *
+ * Inputs are facts that have happened, effects are orders for the rooms that do. Every effect that can fail is answered by
+ * an input. Times are milliseconds of one monotonic clock; offsets are bytes from the start of the blob.
+ */
+import type { Blame, BlobId, ErrorCode, NodeId } from "@swarmd/protocol";
+
+/** One `swarm pull`; several may want the same blob. */
+export type PullId = number;
+/** One try at fetching a range from one source. Never used twice. */
+export type AttemptId = number;
+
+/** Where bytes come from. `link` names one of the peer's lane addresses. */
+export type Source =
+  | { readonly kind: "origin" }
+  | { readonly kind: "peer"; readonly peer: NodeId; readonly link: string };
+
+/** Why a source was chosen, or why nothing was: the metric label, the event-log field, and what `swarm explain` prints. */
+export type Reason =
+  | "order"
+  | "focus"
+  | "rarest"
+  | "duty"
+  | "takeover"
+  | "relay"
+  | "hedge"
+  | "endgame"
+  | "retry"
+  | "fallback"
+  | "peers-off"
+  | "wait:duty-elsewhere"
+  | "wait:wants"
+  | "wait:back-off"
+  | "wait:slots"
+  | "wait:no-source";
+
+export interface BlobSpec {
+  readonly id: BlobId;
+  readonly sizeBytes: number;
+  /** `ranges`: any range at any time. `stream`: the server ignores Range, so one request from 0 to the end. `none`: no origin has it. */
+  readonly origin: "ranges" | "stream" | "none";
+  /** Only members of the cluster may hear of it. */
+  readonly isPrivate: boolean;
+}
+
+export interface WantOptions {
+  /** `false` is `--no-peer`: if any pull of a blob says so, the blob comes from the origin only. */
+  readonly peers: boolean;
+  /** `false` is `--offline`: nothing leaves the LAN. */
+  readonly origin: boolean;
+  /** Most origin requests at a time for this pull (`--workers`). */
+  readonly originRequests: number;
+  /** Lower goes first among the blobs of all pulls; equal goes by the order of wanting. */
+  readonly order: number;
+  /** Bytes at the start that are wanted before the bulk of every blob: the header of a safetensors or GGUF file. */
+  readonly headBytes: number;
+}
+
+/** What a journal knows of a blob. */
+export interface ResumeState {
+  /** Shards whose bytes are whole and hashed. */
+  readonly checked: readonly number[];
+  /** Shards of which the first `watermarkBytes` are there. */
+  readonly partial: readonly { readonly shard: number; readonly watermarkBytes: number }[];
+}
+
+/** Why something failed, as the engine needs to know it. */
+export interface Fault {
+  readonly code: ErrorCode;
+  readonly blame: Blame;
+  readonly message: string;
+  /** The source asked to be left alone this long. */
+  readonly retryAfterMs?: number;
+  readonly hint?: string;
+}
+
+export type Input =
+  /** A pull needs a blob. Answered by `open`, later by `settled`. */
+  | { readonly type: "want"; readonly pull: PullId; readonly blob: BlobSpec; readonly options: WantOptions }
+  /** A pull no longer needs a blob: cancelled. The last one to leave stops the fetching and closes the staging file. */
+  | { readonly type: "unwant"; readonly pull: PullId; readonly blob: BlobId }
+  /** A reader waits for these bytes: they go first. */
+  | { readonly type: "focus"; readonly blob: BlobId; readonly startBytes: number; readonly endBytes: number }
+  /** Answers `open`: the staging file is there, with this much in it. */
+  | { readonly type: "opened"; readonly blob: BlobId; readonly state: ResumeState }
+  /** Answers `open`: somebody else finished the blob meanwhile. */
+  | { readonly type: "present"; readonly blob: BlobId }
+  /** Answers `open` or `finish`, or comes at any time: the store can't go on with this blob. */
+  | { readonly type: "store-failed"; readonly blob: BlobId; readonly fault: Fault }
+  /** Everything of an attempt's range below `positionBytes` is in the staging file. */
+  | { readonly type: "progress"; readonly attempt: AttemptId; readonly positionBytes: number }
+  /** One shard of an attempt is whole, hashed and in the journal. */
+  | { readonly type: "checked"; readonly attempt: AttemptId; readonly shard: number }
+  /** The attempt is over; without `fault` it reached its end. Comes exactly once per `fetch`, after a `cancel` too. */
+  | { readonly type: "ended"; readonly attempt: AttemptId; readonly positionBytes: number; readonly fault?: Fault }
+  /** Answers `finish`: the file matches its digest and is in the cache. */
+  | { readonly type: "verified"; readonly blob: BlobId }
+  /** Answers `finish`: the file does not match. These shards (all, if nobody can tell) are worthless. */
+  | { readonly type: "corrupt"; readonly blob: BlobId; readonly shards: readonly number[] }
+  /** The node's bound on origin requests. */
+  | { readonly type: "limits"; readonly originRequests: number }
+  /** The time asked for by the last `wake` has come. */
+  | { readonly type: "wake" };
+
+export type Effect =
+  /** Open or create the staging file. */
+  | { readonly type: "open"; readonly blob: BlobSpec }
+  /** Fetch `[startBytes, endBytes)` into the staging file. Covers whole shards, but for a first one that is resumed midway. */
+  | {
+      readonly type: "fetch";
+      readonly attempt: AttemptId;
+      readonly blob: BlobId;
+      readonly startBytes: number;
+      readonly endBytes: number;
+      readonly source: Source;
+      readonly reason: Reason;
+    }
+  /** Stop an attempt; what is flushed stays. */
+  | { readonly type: "cancel"; readonly attempt: AttemptId }
+  /** Every shard is checked: check the whole file and put it into the cache. */
+  | { readonly type: "finish"; readonly blob: BlobId }
+  /** Nobody wants the blob any more: write the journal and close the staging file. */
+  | { readonly type: "close"; readonly blob: BlobId }
+  /** The blob is in the cache, or will not be. Comes once per `want` that was not taken back. */
+  | { readonly type: "settled"; readonly pull: PullId; readonly blob: BlobId; readonly fault?: Fault }
+  /** Call back with `wake` at this time. Replaces the time asked for before; Infinity means never. */
+  | { readonly type: "wake"; readonly atMs: number }
+  /** What was decided about a shard, and why: for the event log and `swarm explain`. */
+  | {
+      readonly type: "decision";
+      readonly blob: BlobId;
+      readonly shard: number;
+      readonly reason: Reason;
+      readonly source?: Source;
+    };

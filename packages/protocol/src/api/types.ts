@@ -1,0 +1,178 @@
+/** What crosses the local API, and what `--json` prints: one object per line, told apart by `type`. Sizes in bytes, times in ms. */
+import type { ErrorBody } from "../errors.js";
+
+export interface PullRequest {
+  /** `org/model`, `datasets/org/name`, or an `http(s)://` URL. */
+  readonly target: string;
+  /** Branch, tag or commit; default `main`. Not for URLs. */
+  readonly revision?: string;
+  /** fnmatch patterns, as huggingface_hub's `allow_patterns` and `ignore_patterns`. */
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
+  /** Absolute. The repo's files are placed here too. */
+  readonly localDir?: string;
+  /** Absolute. The one file that was pulled is placed here too. */
+  readonly out?: string;
+  readonly workers?: number;
+  readonly noPeer?: boolean;
+  readonly offline?: boolean;
+  /** Say what would be pulled; move nothing. */
+  readonly dryRun?: boolean;
+}
+
+/** What became of one file of a pull. */
+export type FileState = "waiting" | "fetching" | "checking" | "done" | "cached";
+
+export interface FileProgress {
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** In the staging file or in the cache. */
+  readonly doneBytes: number;
+  readonly state: FileState;
+}
+
+export interface StartEvent {
+  readonly type: "start";
+  readonly repo: string;
+  readonly revision: string;
+  readonly commit: string;
+  readonly files: number;
+  readonly bytes: number;
+  /** Already in the cache, or in a staging file from an earlier try. */
+  readonly bytesPresent: number;
+}
+
+/** At most a few times a second. */
+export interface ProgressEvent {
+  readonly type: "progress";
+  readonly bytes: number;
+  readonly totalBytes: number;
+  readonly bytesPerSecond: number;
+  /** `null` while there is no telling. */
+  readonly etaMs: number | null;
+  readonly filesDone: number;
+  readonly filesTotal: number;
+  /** Only files in flight. */
+  readonly files: readonly FileProgress[];
+}
+
+/** One file is whole, verified and linked. */
+export interface FileEvent {
+  readonly type: "file";
+  readonly path: string;
+  readonly bytes: number;
+  readonly source: "origin" | "peers" | "cache" | "mixed";
+}
+
+export interface WarningEvent {
+  readonly type: "warning";
+  readonly message: string;
+  readonly path?: string;
+}
+
+export interface ErrorEvent extends ErrorBody {
+  readonly type: "error";
+}
+
+/** The last line of a pull that worked. */
+export interface DoneEvent {
+  readonly type: "done";
+  readonly repo: string;
+  readonly revision: string;
+  readonly commit: string;
+  /** The snapshot folder; the file itself for a URL or `--out`; the folder of `--local-dir`. */
+  readonly path: string;
+  readonly files: number;
+  readonly bytes: number;
+  readonly bytesFromOrigin: number;
+  readonly bytesFromPeers: number;
+  readonly bytesFromCache: number;
+  readonly elapsedMs: number;
+  readonly sources: readonly { readonly peer: string; readonly link: string; readonly bytes: number }[];
+  readonly dryRun?: boolean;
+}
+
+export type PullEvent = StartEvent | ProgressEvent | FileEvent | WarningEvent | ErrorEvent | DoneEvent;
+
+/** One repo at one revision in the cache. */
+export interface CachedRevision {
+  readonly repo: string;
+  readonly commit: string;
+  readonly refs: readonly string[];
+  readonly files: number;
+  readonly bytes: number;
+  /** ISO 8601. */
+  readonly lastModified: string;
+  readonly path: string;
+}
+
+/** A blob that is still arriving, or was left half done. */
+export interface PartialBlob {
+  readonly repo: string;
+  readonly blob: string;
+  readonly bytes: number;
+  readonly sizeBytes: number;
+}
+
+export interface CacheListing {
+  readonly cacheDir: string;
+  readonly revisions: readonly CachedRevision[];
+  readonly partial: readonly PartialBlob[];
+  readonly totalBytes: number;
+}
+
+export interface RemoveRequest {
+  /** `org/model` or `org/model@revision`. */
+  readonly target: string;
+  /** Only what an interrupted pull left behind. */
+  readonly partial?: boolean;
+  readonly dryRun?: boolean;
+}
+
+export interface RemoveResult {
+  readonly revisions: readonly CachedRevision[];
+  readonly freedBytes: number;
+}
+
+export interface VerifyRequest {
+  /** `org/model[@revision]`; everything in the cache if left out. */
+  readonly target?: string;
+}
+
+/** One line per file, then `verified`. */
+export type VerifyEvent =
+  | {
+      readonly type: "checked";
+      readonly path: string;
+      readonly repo: string;
+      readonly bytes: number;
+      readonly ok: boolean;
+      readonly problem?: string;
+    }
+  | { readonly type: "verified"; readonly files: number; readonly bytes: number; readonly bad: number }
+  | ErrorEvent;
+
+export interface NodeStatus {
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: string;
+  readonly cacheDir: string;
+  readonly stateDir: string;
+  readonly endpoint: string;
+  readonly workers: number;
+  readonly rssBytes: number;
+  readonly freeBytes: number;
+  readonly pulls: readonly PullStatus[];
+  /** Since the node started. */
+  readonly bytesFromOrigin: number;
+  readonly bytesFromPeers: number;
+  readonly bytesFromCache: number;
+}
+
+export interface PullStatus {
+  readonly id: number;
+  readonly target: string;
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  readonly bytesPerSecond: number;
+}
