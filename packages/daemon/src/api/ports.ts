@@ -1,0 +1,36 @@
+/** What the local API needs of the node. */
+import type {
+  CacheListing,
+  NodeStatus,
+  PullEvent,
+  PullRequest,
+  RemoveRequest,
+  RemoveResult,
+  VerifyEvent,
+  VerifyRequest,
+} from "@swarmd/protocol/api";
+
+/** What a person or program can order. Every method may throw SwarmError. */
+export interface Commands {
+  /**
+   * Pulls, and reports as it goes; resolves after the `done` event. Progress that nobody takes in time is skipped, the other
+   * events are not. Aborting the signal stops this pull and keeps what was fetched (INTERRUPTED).
+   */
+  pull(
+    request: PullRequest,
+    onEvent: (event: PullEvent) => void,
+    options: { readonly signal: AbortSignal },
+  ): Promise<void>;
+  remove(request: RemoveRequest, options: { readonly signal: AbortSignal }): Promise<RemoveResult>;
+  verify(
+    request: VerifyRequest,
+    onEvent: (event: VerifyEvent) => void,
+    options: { readonly signal: AbortSignal },
+  ): Promise<void>;
+}
+
+/** What a person or program can ask. */
+export interface Views {
+  list(options: { readonly signal: AbortSignal }): Promise<CacheListing>;
+  status(): NodeStatus;
+}
