@@ -5,26 +5,68 @@
  * In: inputs of `messages.ts`, in the order in which they happened, with the time. Out: effects, to be carried out in order.
  * Never: I/O, a clock, dice. The same inputs give the same effects, so a thousand engines run in one process in virtual time.
  */
+import { Announcer } from "./announcer.js";
+import type { BlobNews } from "./catalog/announcement.js";
 import { Fetching } from "./fetching.js";
 import { Lifecycle } from "./lifecycle.js";
-import type { Effect, Input } from "./messages.js";
+import type { Effect, Fault, Input } from "./messages.js";
+import { PeerFaults } from "./peer-faults.js";
 import { OriginPlanner } from "./planner/origin-planner.js";
+import { SwarmPlanner } from "./planner/swarm-planner.js";
+import { type Attempt, firstShard } from "./session/attempt.js";
+import type { Session } from "./session/session.js";
 import { type EngineOptions, EngineState } from "./state.js";
+import { Uploads } from "./uploads.js";
+import { Watch } from "./watch.js";
 
-export type { EngineOptions } from "./state.js";
+export type { EngineOptions, SwarmOptions } from "./state.js";
+export { SWARM_DEFAULTS } from "./state.js";
+
+/** News come in bursts: the planner looks at them together. */
+const NEWS_MS = 10;
+/** How often silent peers are looked for. */
+const EXPIRE_MS = 5_000;
+
+type Of<Type extends Input["type"]> = Extract<Input, { readonly type: Type }>;
 
 export class Engine {
   readonly #state: EngineState;
   readonly #lifecycle: Lifecycle;
   readonly #fetching: Fetching;
-  readonly #planner: OriginPlanner;
+  readonly #originPlanner: OriginPlanner;
+  readonly #swarmPlanner: SwarmPlanner;
+  readonly #faults: PeerFaults;
+  readonly #uploads: Uploads;
+  readonly #announcer: Announcer;
+  readonly #watch: Watch;
   #wakeAtMs = Number.POSITIVE_INFINITY;
+  #wasOriginDown = false;
 
   constructor(options: EngineOptions) {
-    this.#state = new EngineState(options);
-    this.#lifecycle = new Lifecycle(this.#state);
-    this.#fetching = new Fetching(this.#state, this.#lifecycle);
-    this.#planner = new OriginPlanner(this.#state, this.#lifecycle, this.#fetching);
+    const state = new EngineState(options);
+    this.#state = state;
+    this.#announcer = new Announcer(state);
+    this.#lifecycle = new Lifecycle(state, {
+      began: (session) => this.#announcer.urgent(session.blob),
+      opened: (session) => this.#swarmPlanner.begin(session),
+      changed: (session) => this.#announcer.urgent(session.blob),
+      whole: (session) => state.library.set(session.blob, session.spec),
+      gone: (session) => this.#swarmPlanner.forget(session),
+      lied: (peer, why) => this.#faults.ban(peer, why),
+      worthless: (session, shard) => this.#faults.stopServing(session.blob, shard),
+    });
+    this.#fetching = new Fetching(state, this.#lifecycle, {
+      started: (attempt) => this.#started(attempt),
+      checked: (session, shard) => this.#shardChecked(session, shard),
+      failed: (attempt, fault) => this.#faults.failed(attempt, fault),
+      ended: (attempt) => this.#attemptEnded(attempt),
+    });
+    this.#originPlanner = new OriginPlanner(state, this.#lifecycle, this.#fetching);
+    this.#swarmPlanner = new SwarmPlanner(state, this.#fetching);
+    this.#faults = new PeerFaults(state, this.#lifecycle);
+    this.#uploads = new Uploads(state, this.#swarmPlanner);
+    const parts = { lifecycle: this.#lifecycle, fetching: this.#fetching, planner: this.#swarmPlanner, faults: this.#faults };
+    this.#watch = new Watch(state, parts);
   }
 
   /**
@@ -33,9 +75,14 @@ export class Engine {
    */
   handle(input: Input, nowMs: number): Effect[] {
     this.#state.nowMs = Math.max(nowMs, this.#state.nowMs);
-    if (this.#apply(input)) this.#planner.plan();
+    if (this.#apply(input)) this.#plan();
     this.#emitWake();
     return this.#state.takeEffects();
+  }
+
+  /** Announcements that were not believed; for metrics. */
+  get dropped(): Readonly<{ stale: number; oversize: number; invalid: number }> {
+    return this.#state.catalog.dropped;
   }
 
   /** @returns whether the input can give the planner something to do. */
@@ -78,10 +125,152 @@ export class Engine {
         this.#fetching.ended(input);
         return true;
       case "wake":
-        this.#wakeAtMs = Number.POSITIVE_INFINITY;
-        this.#state.timers.takeDue(this.#state.nowMs);
-        return true;
+        return this.#wake();
+      default:
+        return this.#applySwarm(input);
     }
+  }
+
+  #applySwarm(input: SwarmInput): boolean {
+    if (this.#state.options.swarm === undefined) return this.#refuseAll(input);
+    switch (input.type) {
+      case "have":
+        this.#state.library.set(input.blob.id, input.blob);
+        this.#announcer.urgent(input.blob.id);
+        return false;
+      case "lost":
+        this.#state.library.delete(input.blob);
+        this.#uploads.forget(input.blob);
+        this.#announcer.urgent(input.blob);
+        return false;
+      case "peer-up":
+        this.#peerUp(input);
+        return true;
+      case "peer-down":
+        this.#state.catalog.peerDown(input.peer);
+        return true;
+      case "heard":
+        this.#heard(input);
+        return false;
+      case "asked":
+        this.#uploads.asked(input);
+        return false;
+      case "served":
+        this.#uploads.served(input.request);
+        return false;
+    }
+  }
+
+  /** A node alone keeps no books about others, and serves nobody. */
+  #refuseAll(input: SwarmInput): boolean {
+    if (input.type !== "asked") return false;
+    const verdict = { kind: "refuse", code: "PEER_DENIED", redirect: [] } as const;
+    this.#state.emit({ type: "answer", request: input.request, verdict });
+    return false;
+  }
+
+  #peerUp({ peer, links }: Of<"peer-up">): void {
+    const { catalog, nowMs, timers } = this.#state;
+    if (catalog.peerUp(peer, links, nowMs) === undefined) return;
+    this.#announcer.tell(peer);
+    timers.setIfEarlier("expire", nowMs + EXPIRE_MS);
+    timers.setIfEarlier("heartbeat", nowMs + HEARTBEAT_FIRST_MS);
+  }
+
+  #heard({ peer, record }: Of<"heard">): void {
+    const { catalog, nowMs } = this.#state;
+    const wanted = record.blobs.filter(({ blob, wants }) => wants && catalog.find(blob)?.peers.get(peer)?.wants !== true);
+    const news = catalog.heard(peer, record, nowMs);
+    if (news === undefined) return;
+    for (const one of news) this.#newsOf(one, peer);
+    for (const { blob } of wanted) {
+      const session = this.#state.sessions.get(blob);
+      if (session?.phase === "fetching") this.#swarmPlanner.wantHeard(session);
+    }
+  }
+
+  #newsOf({ blob, rooted }: BlobNews, peer: Of<"heard">["peer"]): void {
+    const session = this.#state.sessions.get(blob);
+    if (session === undefined || session.phase !== "fetching") return;
+    this.#watch.rootsHeard(blob, rooted, this.#state.catalog.peers.get(peer)?.key ?? 0);
+    if (session.shards.absent.count === 0 || this.#isBusy()) return;
+    this.#state.timers.setIfEarlier("plan", this.#state.nowMs + NEWS_MS);
+  }
+
+  #isBusy(): boolean {
+    return this.#state.attempts.size >= (this.#state.options.swarm?.downloads ?? 0);
+  }
+
+  #wake(): boolean {
+    this.#wakeAtMs = Number.POSITIVE_INFINITY;
+    const { timers, nowMs, catalog } = this.#state;
+    const due = timers.takeDue(nowMs);
+    for (const name of due) {
+      if (name === "announce") this.#announcer.flush();
+      else if (name === "heartbeat") this.#announcer.heartbeat();
+      else if (name === "sweep") this.#watch.sweep();
+      else if (name === "expire") {
+        catalog.expire(nowMs);
+        if (catalog.peers.size > 0) timers.set("expire", nowMs + EXPIRE_MS);
+      }
+    }
+    return true;
+  }
+
+  #plan(): void {
+    const { ordered } = this.#state;
+    if (this.#state.options.swarm === undefined) {
+      this.#originPlanner.plan(ordered);
+      return;
+    }
+    const inSwarm: Session[] = [];
+    const alone: Session[] = [];
+    for (const session of ordered) {
+      if (session.phase !== "fetching" || session.shards.absent.count === 0) continue;
+      if (this.#swarmPlanner.isSwarming(session)) inSwarm.push(session);
+      else alone.push(session);
+    }
+    this.#swarmPlanner.plan(inSwarm);
+    this.#originPlanner.plan(alone);
+    this.#tellOriginHealth();
+  }
+
+  /** Whoever can't reach the origin must not be on duty, and says so. */
+  #tellOriginHealth(): void {
+    const { isDown } = this.#state.origin;
+    if (isDown === this.#wasOriginDown) return;
+    this.#wasOriginDown = isDown;
+    for (const blob of this.#state.sessions.keys()) this.#announcer.urgent(blob);
+  }
+
+  #started(attempt: Attempt): void {
+    if (attempt.source.kind === "peer") this.#watch.started();
+    if (attempt.isRoot) this.#announcer.urgent(attempt.session.blob);
+  }
+
+  #shardChecked(session: Session, shard: number): void {
+    session.notes.done(shard);
+    this.#announcer.checked(session.blob, shard, session.shards.lengthOf(shard));
+  }
+
+  #attemptEnded(attempt: Attempt): void {
+    const { session, source } = attempt;
+    const shard = firstShard(attempt);
+    if (session.notes.poisoned.has(shard) && session.shards.absent.has(shard)) {
+      session.notes.poisoned.delete(shard);
+      session.shards.forget(shard);
+    }
+    if (attempt.isRoot) this.#announcer.urgent(session.blob);
+    if (source.kind === "peer" && attempt.reason !== "relay") this.#measure(attempt);
+  }
+
+  #measure({ source, positionBytes, startBytes, startedMs }: Attempt): void {
+    const peer = source.kind === "peer" ? this.#state.catalog.peers.get(source.peer) : undefined;
+    const bytes = positionBytes - startBytes;
+    if (peer === undefined || bytes < MEASURE_FROM_BYTES) return;
+    const rate = (1_000 * bytes) / Math.max(1, this.#state.nowMs - startedMs);
+    peer.rateBytesPerS = peer.rateBytesPerS === 0 ? rate : 0.7 * peer.rateBytesPerS + 0.3 * rate;
+    peer.failures = 0;
   }
 
   #emitWake(): void {
@@ -91,3 +280,10 @@ export class Engine {
     this.#state.emit({ type: "wake", atMs });
   }
 }
+
+type SwarmInput = Of<"have" | "lost" | "peer-up" | "peer-down" | "heard" | "asked" | "served">;
+
+/** Less says more about latency than about rate. */
+const MEASURE_FROM_BYTES = 1024 * 1024;
+/** The first heartbeat, after which they follow in their own rhythm. */
+const HEARTBEAT_FIRST_MS = 10_000;

@@ -17,19 +17,32 @@ export interface Order {
   readonly source: Source;
   readonly reason: Reason;
   readonly pull: PullId | undefined;
+  readonly isRoot: boolean;
+  readonly place: number;
+}
+
+/** What else has to know how attempts fare: the swarm's part of the engine. */
+export interface FetchWatch {
+  started(attempt: Attempt): void;
+  checked(session: Session, shard: number): void;
+  /** Another attempt may still write to the shards of this one. Not called for attempts of a closing session. */
+  failed(attempt: Attempt, fault: Fault): void;
+  ended(attempt: Attempt): void;
 }
 
 export class Fetching {
   readonly #state: EngineState;
   readonly #lifecycle: Lifecycle;
+  readonly #watch: FetchWatch;
 
-  constructor(state: EngineState, lifecycle: Lifecycle) {
+  constructor(state: EngineState, lifecycle: Lifecycle, watch: FetchWatch) {
     this.#state = state;
     this.#lifecycle = lifecycle;
+    this.#watch = watch;
   }
 
   start(order: Order): void {
-    const { session, first, last, source, reason } = order;
+    const { session, first, last, source, reason, isRoot, place } = order;
     const { shards } = session;
     const startBytes = shardStart(first, shards.shardBytes) + shards.watermark(first);
     const attempt: Attempt = {
@@ -43,17 +56,21 @@ export class Fetching {
       startedMs: this.#state.nowMs,
       positionBytes: startBytes,
       progressMs: this.#state.nowMs,
+      isRoot,
+      place,
       isCancelled: false,
     };
     this.#state.attempts.set(attempt.id, attempt);
     session.attempts.add(attempt.id);
     if (source.kind === "origin") this.#countOrigin(attempt, 1);
     for (let shard = first; shard <= last; shard += 1) {
-      shards.assign(shard, attempt.id);
+      if (shards.absent.has(shard)) shards.assign(shard, attempt.id);
+      else shards.assignRival(shard, attempt.id);
       this.#state.emit({ type: "decision", blob: session.blob, shard, reason, source });
     }
     const { id, endBytes } = attempt;
     this.#state.emit({ type: "fetch", attempt: id, blob: session.blob, startBytes, endBytes, source, reason });
+    this.#watch.started(attempt);
   }
 
   progress({ attempt: id, positionBytes }: Of<"progress">): void {
@@ -67,8 +84,11 @@ export class Fetching {
     const { shards } = attempt.session;
     this.#advance(attempt, shardEnd(shard, shards.sizeBytes, shards.shardBytes));
     if (shards.held.has(shard)) return;
+    this.#cancelRivals(attempt, shard);
     shards.check(shard);
     attempt.session.trouble.delete(shard);
+    this.#state.shardsMs.add(this.#state.nowMs - attempt.startedMs);
+    this.#watch.checked(attempt.session, shard);
   }
 
   ended({ attempt: id, positionBytes, fault }: Of<"ended">): void {
@@ -79,8 +99,19 @@ export class Fetching {
     this.#release(attempt);
     const { session } = attempt;
     if (session.phase === "closing") this.#lifecycle.attemptGone(session);
-    else if (fault !== undefined && !attempt.isCancelled) this.#failed(attempt, fault);
+    else if (fault !== undefined) this.#failed(attempt, fault);
+    this.#watch.ended(attempt);
     this.#lifecycle.finishIfWhole(session);
+  }
+
+  /** The first of several attempts at one shard has it: the others have nothing left to do. */
+  #cancelRivals(attempt: Attempt, shard: number): void {
+    const state = attempt.session.shards.state(shard);
+    if (!("attempts" in state) || state.attempts.length < 2) return;
+    for (const id of state.attempts) {
+      const rival = this.#state.attempts.get(id);
+      if (rival !== undefined && id !== attempt.id && firstShard(rival) === lastShard(rival)) this.#lifecycle.cancel(rival);
+    }
   }
 
   #advance(attempt: Attempt, positionBytes: number): void {
@@ -95,6 +126,7 @@ export class Fetching {
       if (attempt.session.spec.origin !== "stream") attempt.session.trouble.delete(shard);
     }
     attempt.positionBytes = position;
+    this.#state.gapsMs.add(this.#state.nowMs - attempt.progressMs);
     attempt.progressMs = this.#state.nowMs;
     if (attempt.source.kind === "origin") this.#state.origin.progressed();
   }
@@ -103,6 +135,14 @@ export class Fetching {
     this.#state.attempts.delete(attempt.id);
     attempt.session.attempts.delete(attempt.id);
     if (attempt.source.kind === "origin") this.#countOrigin(attempt, -1);
+  }
+
+  #failed(attempt: Attempt, fault: Fault): void {
+    if (attempt.source.kind === "peer" && fault.code !== "NO_SPACE" && fault.code !== "STORE_FAULT") {
+      this.#watch.failed(attempt, fault);
+    } else if (!attempt.isCancelled) {
+      this.#originFailed(attempt, fault);
+    }
   }
 
   /** Shards that the attempt did not bring to `checked` go back; of a stream nothing is kept, as it begins at 0 again. */
@@ -114,7 +154,7 @@ export class Fetching {
     if (attempt.source.kind === "origin" && session.spec.origin === "stream" && !session.isWhole) session.restart();
   }
 
-  #failed(attempt: Attempt, fault: Fault): void {
+  #originFailed(attempt: Attempt, fault: Fault): void {
     const { session } = attempt;
     if (!isRetryable(fault.code)) {
       this.#lifecycle.fail(session, fault);

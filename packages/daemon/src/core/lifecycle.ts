@@ -1,5 +1,5 @@
 /** Blobs come and go: pulls want them, the store opens, finishes and closes them, pulls are told how it ended. */
-import { type BlobId, shardAt } from "@swarmd/protocol";
+import { type BlobId, type NodeId, shardAt } from "@swarmd/protocol";
 import type { Fault, Input, PullId } from "./messages.js";
 import type { Attempt } from "./session/attempt.js";
 import { Session } from "./session/session.js";
@@ -12,11 +12,31 @@ const MAX_CORRUPTIONS = 2;
 /** A reader that seeks around must not pile up wishes. */
 const MAX_FOCUS = 16;
 
+/** What the swarm's part of the engine has to know. */
+export interface LifecycleWatch {
+  /** A pull wants the blob. */
+  began(session: Session): void;
+  /** The staging file is there. */
+  opened(session: Session): void;
+  /** What others should know of it changed. */
+  changed(session: Session): void;
+  /** It is in the cache. */
+  whole(session: Session): void;
+  /** It is no longer being fetched. */
+  gone(session: Session): void;
+  /** A peer vouched for wrong bytes. */
+  lied(peer: NodeId, why: string): void;
+  /** Bytes that may have been passed on are wrong. */
+  worthless(session: Session, shard: number): void;
+}
+
 export class Lifecycle {
   readonly #state: EngineState;
+  readonly #watch: LifecycleWatch;
 
-  constructor(state: EngineState) {
+  constructor(state: EngineState, watch: LifecycleWatch) {
     this.#state = state;
+    this.#watch = watch;
   }
 
   want({ pull, blob, options }: Of<"want">): void {
@@ -25,6 +45,7 @@ export class Lifecycle {
       session = this.#begin(new Session(blob, this.#state.newSequence(), this.#state.options.shardBytes));
     }
     session.join(pull, options);
+    this.#watch.began(session);
     this.#state.reorder();
   }
 
@@ -40,6 +61,8 @@ export class Lifecycle {
     const session = this.#state.sessions.get(blob);
     if (session?.phase !== "opening") return;
     session.opened(state);
+    this.#watch.opened(session);
+    this.#watch.changed(session);
     if (session.pulls.size === 0) this.#close(session);
     else this.finishIfWhole(session);
   }
@@ -47,6 +70,7 @@ export class Lifecycle {
   present({ blob }: Of<"present">): void {
     const session = this.#state.sessions.get(blob);
     if (session?.phase !== "opening") return;
+    this.#watch.whole(session);
     this.#settle(session);
     this.#remove(session);
   }
@@ -66,14 +90,19 @@ export class Lifecycle {
     const session = this.#state.sessions.get(blob);
     if (session?.phase !== "finishing") return;
     session.shards.verify();
+    this.#watch.whole(session);
     this.#settle(session);
     this.#remove(session);
   }
 
-  corrupt({ blob, shards }: Of<"corrupt">): void {
+  corrupt({ blob, shards, culprits = [] }: Of<"corrupt">): void {
     const session = this.#state.sessions.get(blob);
     if (session?.phase !== "finishing") return;
-    session.corrupt(shards.length === 0 ? [...session.shards.held] : shards);
+    const worthless = shards.length === 0 ? [...session.shards.held] : shards;
+    session.corrupt(worthless, culprits.length > 0);
+    for (const shard of worthless) this.#watch.worthless(session, shard);
+    for (const peer of culprits) this.#watch.lied(peer, `vouched for wrong bytes of ${blob}`);
+    this.#watch.changed(session);
     if (session.pulls.size === 0) this.#close(session);
     else if (session.corruptions >= MAX_CORRUPTIONS) this.fail(session, integrityFault(blob));
     else this.finishIfWhole(session);
@@ -147,6 +176,8 @@ export class Lifecycle {
   }
 
   #remove(session: Session): void {
+    this.#watch.gone(session);
+    this.#watch.changed(session);
     this.#state.sessions.delete(session.blob);
     this.#state.focus = this.#state.focus.filter((focus) => focus.blob !== session.blob);
     this.#state.timers.clear(`back-off ${session.blob}`);

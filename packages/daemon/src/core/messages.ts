@@ -5,11 +5,14 @@
  * an input. Times are milliseconds of one monotonic clock; offsets are bytes from the start of the blob.
  */
 import type { Blame, BlobId, ErrorCode, NodeId } from "@swarmd/protocol";
+import type { Announcement, PeerLink } from "./catalog/announcement.js";
 
 /** One `swarm pull`; several may want the same blob. */
 export type PullId = number;
 /** One try at fetching a range from one source. Never used twice. */
 export type AttemptId = number;
+/** One request of a peer. Named by the room that took it; never used twice. */
+export type RequestId = number;
 
 /** Where bytes come from. `link` names one of the peer's lane addresses. */
 export type Source =
@@ -28,6 +31,7 @@ export type Reason =
   | "endgame"
   | "retry"
   | "fallback"
+  | "yield"
   | "peers-off"
   | "wait:duty-elsewhere"
   | "wait:wants"
@@ -73,7 +77,20 @@ export interface Fault {
   /** The source asked to be left alone this long. */
   readonly retryAfterMs?: number;
   readonly hint?: string;
+  /** PEER_BUSY, PEER_LACKS: who else may have the shard, as the refusing peer said. */
+  readonly redirect?: readonly NodeId[];
 }
+
+/** What a peer that asks for a shard is told. */
+export type Verdict =
+  /** Send what is there, go on as more arrives. */
+  | { readonly kind: "serve" }
+  /** `busy` and `lacks` may change within moments; `redirect` names others to ask meanwhile. */
+  | {
+      readonly kind: "refuse";
+      readonly code: "PEER_BUSY" | "PEER_LACKS" | "PEER_DENIED";
+      readonly redirect: readonly NodeId[];
+    };
 
 export type Input =
   /** A pull needs a blob. Answered by `open`, later by `settled`. */
@@ -97,9 +114,36 @@ export type Input =
   /** Answers `finish`: the file matches its digest and is in the cache. */
   | { readonly type: "verified"; readonly blob: BlobId }
   /** Answers `finish`: the file does not match. These shards (all, if nobody can tell) are worthless. */
-  | { readonly type: "corrupt"; readonly blob: BlobId; readonly shards: readonly number[] }
+  | {
+      readonly type: "corrupt";
+      readonly blob: BlobId;
+      readonly shards: readonly number[];
+      /** Nodes whose attestations vouched for wrong bytes. */
+      readonly culprits?: readonly NodeId[];
+    }
   /** The node's bound on origin requests. */
   | { readonly type: "limits"; readonly originRequests: number }
+  /** A whole blob is in the cache without a want of ours: adopted at start, or put there by another program. */
+  | { readonly type: "have"; readonly blob: BlobSpec }
+  /** A blob left the cache. */
+  | { readonly type: "lost"; readonly blob: BlobId }
+  /** A peer can be reached over these links; again when they change. */
+  | { readonly type: "peer-up"; readonly peer: NodeId; readonly links: readonly PeerLink[] }
+  /** A peer can't be reached any more. */
+  | { readonly type: "peer-down"; readonly peer: NodeId }
+  /** A peer's announcement came, by gossip or over a stream. */
+  | { readonly type: "heard"; readonly peer: NodeId; readonly record: Announcement }
+  /** A peer asks for a shard from this byte of the blob on. Answered by `answer`, within the same call. */
+  | {
+      readonly type: "asked";
+      readonly request: RequestId;
+      readonly peer: NodeId;
+      readonly blob: BlobId;
+      readonly shard: number;
+      readonly startBytes: number;
+    }
+  /** A request that was to be served is over, however it ended. */
+  | { readonly type: "served"; readonly request: RequestId }
   /** The time asked for by the last `wake` has come. */
   | { readonly type: "wake" };
 
@@ -126,6 +170,16 @@ export type Effect =
   | { readonly type: "settled"; readonly pull: PullId; readonly blob: BlobId; readonly fault?: Fault }
   /** Call back with `wake` at this time. Replaces the time asked for before; Infinity means never. */
   | { readonly type: "wake"; readonly atMs: number }
+  /** Publish to all peers. */
+  | { readonly type: "announce"; readonly record: Announcement }
+  /** Send to one peer, over a stream. */
+  | { readonly type: "tell"; readonly peer: NodeId; readonly record: Announcement }
+  /** Answers `asked`. */
+  | { readonly type: "answer"; readonly request: RequestId; readonly verdict: Verdict }
+  /** What was sent of this request proved wrong: break it off with PEER_TAINTED. */
+  | { readonly type: "stop-serving"; readonly request: RequestId }
+  /** Have nothing more to do with this peer. */
+  | { readonly type: "ban"; readonly peer: NodeId; readonly why: string }
   /** What was decided about a shard, and why: for the event log and `swarm explain`. */
   | {
       readonly type: "decision";

@@ -1,11 +1,33 @@
 /** Everything the engine knows, in one place; its parts read and change it, nothing else does. */
-import type { BlobId } from "@swarmd/protocol";
-import type { AttemptId, Effect, PullId } from "./messages.js";
+import type { BlobId, NodeId } from "@swarmd/protocol";
+import { Catalog } from "./catalog/catalog.js";
+import type { AttemptId, BlobSpec, Effect, PullId, RequestId } from "./messages.js";
+import type { Standing } from "./planner/duty-order.js";
 import { compareSessions } from "./planner/order.js";
+import { keyOf } from "./planner/rendezvous.js";
 import { OriginHealth } from "./policy/origin-health.js";
+import { Quantiles } from "./policy/quantiles.js";
 import type { Attempt } from "./session/attempt.js";
 import type { Session } from "./session/session.js";
 import { Timers } from "./timers.js";
+
+/** How this node takes part in a swarm. */
+export interface SwarmOptions {
+  readonly self: NodeId;
+  /** Rises with every start of the node. */
+  readonly epoch: number;
+  /** Bytes per second that its best link can send. */
+  readonly capacityBytesPerS: number;
+  /** Attempts at a time while in a swarm: the window of shards in which all nodes work together. */
+  readonly downloads: number;
+  /** Uploads at a time. */
+  readonly uploads: number;
+  /** Member of a closed cluster: private blobs may move among its nodes. */
+  readonly isCluster: boolean;
+}
+
+/** Measured to suit: more downloads than that smear the window, fewer leave links idle; as many uploads, and some to spare. */
+export const SWARM_DEFAULTS = { downloads: 16, uploads: 24 } as const;
 
 export interface EngineOptions {
   /** From 0 to 1; the engine has no dice of its own. */
@@ -13,6 +35,16 @@ export interface EngineOptions {
   readonly shardBytes: number;
   /** The node's bound on origin requests at a time (`--workers`). */
   readonly originRequests: number;
+  /** Without it the node is alone: `--no-peer`. */
+  readonly swarm?: SwarmOptions;
+}
+
+/** An upload under way. */
+export interface Upload {
+  readonly request: RequestId;
+  readonly peer: NodeId;
+  readonly blob: BlobId;
+  readonly shard: number;
 }
 
 /** A range that a reader waits for. */
@@ -30,6 +62,15 @@ export class EngineState {
   readonly attempts = new Map<AttemptId, Attempt>();
   readonly origin = new OriginHealth();
   readonly timers = new Timers();
+  readonly catalog: Catalog;
+  /** Our own node, as others see it in a shard's order. */
+  readonly self: Standing | undefined;
+  /** Blobs that are whole in the cache. */
+  readonly library = new Map<BlobId, BlobSpec>();
+  readonly uploads = new Map<RequestId, Upload>();
+  /** Times between two signs of life of an attempt, and times that shards took. */
+  readonly gapsMs = new Quantiles();
+  readonly shardsMs = new Quantiles();
   focus: readonly Focus[] = [];
   /** Origin requests under way, in all and per pull. */
   originInFlight = 0;
@@ -42,6 +83,9 @@ export class EngineState {
   constructor(options: EngineOptions) {
     this.options = options;
     this.originRequests = options.originRequests;
+    this.catalog = new Catalog(options.shardBytes);
+    const { swarm } = options;
+    this.self = swarm && { id: swarm.self, key: keyOf(swarm.self), capacityBytesPerS: swarm.capacityBytesPerS };
   }
 
   emit(effect: Effect): void {

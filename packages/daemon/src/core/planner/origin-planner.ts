@@ -17,6 +17,7 @@ export class OriginPlanner {
   readonly #state: EngineState;
   readonly #lifecycle: Lifecycle;
   readonly #fetching: Fetching;
+  #sessions: readonly Session[] = [];
 
   constructor(state: EngineState, lifecycle: Lifecycle, fetching: Fetching) {
     this.#state = state;
@@ -24,7 +25,9 @@ export class OriginPlanner {
     this.#fetching = fetching;
   }
 
-  plan(): void {
+  /** @param sessions those that are fetched from the origin alone, in order. */
+  plan(sessions: readonly Session[]): void {
+    this.#sessions = sessions;
     this.#failWithoutSource();
     const { origin, timers } = this.#state;
     if (origin.blockedUntilMs > this.#state.nowMs) {
@@ -41,7 +44,7 @@ export class OriginPlanner {
 
   #startFocus(): boolean {
     for (const { blob, firstShard, lastShard } of this.#state.focus) {
-      const session = this.#state.sessions.get(blob);
+      const session = this.#sessions.find((one) => one.blob === blob);
       if (session === undefined) continue;
       const shard = this.#nextReady(session, firstShard);
       if (shard !== -1 && shard <= lastShard && this.#start(session, shard, 1, "focus")) return true;
@@ -50,7 +53,7 @@ export class OriginPlanner {
   }
 
   #startHead(): boolean {
-    for (const session of this.#state.ordered) {
+    for (const session of this.#sessions) {
       if (nextHead(session) === -1) continue;
       const shard = this.#nextReady(session, 0);
       if (shard !== -1 && shard < session.headShards && this.#start(session, shard, 1, "order")) return true;
@@ -59,8 +62,8 @@ export class OriginPlanner {
   }
 
   #startBulk(): boolean {
-    const { ordered, originRequests } = this.#state;
-    for (const session of ordered) {
+    const { originRequests } = this.#state;
+    for (const session of this.#sessions) {
       const shard = this.#nextReady(session, 0);
       if (shard === -1) continue;
       if (this.#start(session, shard, runLength(this.#absentShards(), originRequests), "order")) return true;
@@ -70,7 +73,7 @@ export class OriginPlanner {
 
   #absentShards(): number {
     let count = 0;
-    for (const session of this.#state.ordered) if (session.phase === "fetching") count += session.shards.absent.count;
+    for (const session of this.#sessions) if (session.phase === "fetching") count += session.shards.absent.count;
     return count;
   }
 
@@ -95,12 +98,12 @@ export class OriginPlanner {
     const why = failures === undefined ? reason : "retry";
     if (session.spec.origin !== "stream") {
       const last = this.#endOfRun(session, first, most);
-      this.#fetching.start({ session, first, last, source: ORIGIN, reason: why, pull });
+      this.#fetching.start({ session, first, last, source: ORIGIN, reason: why, pull, isRoot: true, place: 0 });
       return true;
     }
     if (session.attempts.size > 0) return false;
     session.restart();
-    this.#fetching.start({ session, first: 0, last: session.shards.count - 1, source: ORIGIN, reason: why, pull });
+    this.#fetching.start({ session, first: 0, last: session.shards.count - 1, source: ORIGIN, reason: why, pull, isRoot: true, place: 0 });
     return true;
   }
 
@@ -123,7 +126,7 @@ export class OriginPlanner {
   }
 
   #failWithoutSource(): void {
-    for (const session of this.#state.ordered) {
+    for (const session of this.#sessions) {
       if (session.phase === "fetching" && !session.originAllowed && session.shards.absent.count > 0) {
         this.#lifecycle.fail(session, noSourceFault(session));
       }

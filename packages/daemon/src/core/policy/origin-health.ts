@@ -12,6 +12,11 @@ export class OriginHealth {
   #rounds = 0;
   #failedSinceProgress = false;
 
+  /** It failed again and again without a byte in between. */
+  get isDown(): boolean {
+    return this.#rounds > 0;
+  }
+
   /** Bytes came: all is well. */
   progressed(): void {
     this.#rounds = 0;

@@ -17,6 +17,10 @@ export interface Attempt {
   positionBytes: number;
   /** When the position last rose; at first, when the attempt began. */
   progressMs: number;
+  /** From the origin or a scarce seed: others follow us. */
+  readonly isRoot: boolean;
+  /** Our place in the shard's order when it began; 0 for a root. */
+  readonly place: number;
   isCancelled: boolean;
 }
 

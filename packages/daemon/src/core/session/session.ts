@@ -6,6 +6,8 @@
  */
 import { type BlobId, SwarmError } from "@swarmd/protocol";
 import type { AttemptId, BlobSpec, PullId, ResumeState, WantOptions } from "../messages.js";
+import { keyOf } from "../planner/rendezvous.js";
+import { PeerNotes } from "./peer-notes.js";
 import { ShardTable } from "./shard-table.js";
 
 /** `closing`: no attempt may start any more; the staging file is closed when the last one has ended. */
@@ -27,6 +29,7 @@ export class Session {
   /** Attempts under way, cancelled ones included until they end. */
   readonly attempts = new Set<AttemptId>();
   readonly trouble = new Map<number, Trouble>();
+  readonly notes: PeerNotes;
   /** How often the whole file did not match its digest. */
   corruptions = 0;
   /** May peers give us the blob; may the origin. Derived from the pulls. */
@@ -42,6 +45,7 @@ export class Session {
     this.spec = spec;
     this.sequence = sequence;
     this.shards = new ShardTable(spec.sizeBytes, shardBytes);
+    this.notes = new PeerNotes(keyOf(spec.id));
   }
 
   get blob(): BlobId {
@@ -78,10 +82,10 @@ export class Session {
     this.#step("fetching", "finishing");
   }
 
-  /** finishing -> fetching: these shards are worthless. */
-  corrupt(shards: readonly number[]): void {
+  /** finishing -> fetching: these shards are worthless. Where a liar among the peers is known, it counts for nothing else. */
+  corrupt(shards: readonly number[], isPeersFault: boolean): void {
     this.#step("finishing", "fetching");
-    this.corruptions += 1;
+    if (!isPeersFault) this.corruptions += 1;
     for (const shard of shards) if (this.shards.held.has(shard)) this.shards.reject(shard);
   }
 

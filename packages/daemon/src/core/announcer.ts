@@ -1,0 +1,172 @@
+/**
+ * What this node tells the others, and when.
+ *
+ * Wants, roots of relay trees and whole blobs matter to everyone at once: they go out within {@link COALESCE_MS}. Every other
+ * checked shard is told only as far as a budget allows that grows with the bytes received: with many listeners that is seldom,
+ * but then the trees carry the shards, not the gossip.
+ */
+import type { BlobId, NodeId } from "@swarmd/protocol";
+import { type Announcement, announcementBytes, type BlobNews } from "./catalog/announcement.js";
+import type { Session } from "./session/session.js";
+import { ShardSet } from "./shard-set.js";
+import type { EngineState } from "./state.js";
+
+/** Changes that come close together travel together. */
+const COALESCE_MS = 100;
+/** Share of the bytes received that may be spent on telling what was received, all listeners counted. */
+const BUDGET_SHARE = 0.0003;
+/** A record of more blobs would not fit the gossip's message limit. */
+const BLOBS_PER_RECORD = 256;
+/** A node at rest says this often that it lives; with many peers less often, so that the sum stays small. */
+const HEARTBEAT_MS = 10_000;
+const HEARTBEAT_PER_PEER_MS = 100;
+/** Above this many shards, only the new ones are named. */
+const EXACT_UP_TO = 1_024;
+
+export class Announcer {
+  readonly #state: EngineState;
+  readonly #changed = new Map<BlobId, number[]>();
+  #sequence = 0;
+  #creditBytes = 0;
+
+  constructor(state: EngineState) {
+    this.#state = state;
+  }
+
+  /** Everybody should know of this blob's state soon. */
+  urgent(blob: BlobId): void {
+    this.#note(blob);
+    this.#state.timers.setIfEarlier("announce", this.#state.nowMs + COALESCE_MS);
+  }
+
+  /** A shard is checked: worth telling when the budget allows. */
+  checked(blob: BlobId, shard: number, bytes: number): void {
+    this.#note(blob).push(shard);
+    this.#creditBytes += bytes * BUDGET_SHARE;
+    if (this.#creditBytes < this.#costOf(blob)) return;
+    this.#state.timers.setIfEarlier("announce", this.#state.nowMs + COALESCE_MS);
+  }
+
+  /** To be called when the timer `announce` rings. */
+  flush(): void {
+    const blobs = [...this.#changed.keys()].slice(0, BLOBS_PER_RECORD);
+    if (blobs.length === 0) return;
+    const news = blobs.map((blob) => this.#newsOf(blob, this.#changed.get(blob) ?? [])).filter((one) => one !== undefined);
+    for (const blob of blobs) this.#changed.delete(blob);
+    if (this.#changed.size > 0) this.#state.timers.setIfEarlier("announce", this.#state.nowMs);
+    if (news.length > 0) this.#publish(news, false);
+  }
+
+  /** To be called when the timer `heartbeat` rings, and once at start. */
+  heartbeat(): void {
+    const peers = this.#state.catalog.peers.size;
+    this.#state.timers.set("heartbeat", this.#state.nowMs + this.#heartbeatMs());
+    if (peers === 0) return;
+    const records = this.#fullRecords();
+    for (const [index, news] of records.entries()) this.#publish(news, index === 0);
+  }
+
+  /** Full state to a peer that came up; nothing if there is nothing to say. */
+  tell(peer: NodeId): void {
+    const records = this.#fullRecords();
+    if (records.length === 1 && records[0]?.length === 0) return;
+    for (const [index, news] of records.entries()) {
+      this.#state.emit({ type: "tell", peer, record: this.#record(news, index === 0) });
+    }
+  }
+
+  #publish(news: readonly BlobNews[], isFull: boolean): void {
+    const record = this.#record(news, isFull);
+    this.#creditBytes = Math.max(0, this.#creditBytes - announcementBytes(record) * this.#state.catalog.peers.size);
+    this.#state.emit({ type: "announce", record });
+  }
+
+  #record(blobs: readonly BlobNews[], isFull: boolean): Announcement {
+    const { swarm } = this.#state.options;
+    this.#sequence += 1;
+    return {
+      epoch: swarm?.epoch ?? 0,
+      sequence: this.#sequence,
+      ttlMs: 3 * this.#heartbeatMs(),
+      isFull,
+      capacityBytesPerS: swarm?.capacityBytesPerS ?? 0,
+      freeSlots: (swarm?.uploads ?? 0) - this.#state.uploads.size,
+      blobs,
+    };
+  }
+
+  #heartbeatMs(): number {
+    return Math.max(HEARTBEAT_MS, HEARTBEAT_PER_PEER_MS * this.#state.catalog.peers.size);
+  }
+
+  #fullRecords(): BlobNews[][] {
+    const blobs = new Set([...this.#state.sessions.keys(), ...this.#state.library.keys()]);
+    const news = [...blobs].map((blob) => this.#newsOf(blob, undefined)).filter((one) => one !== undefined);
+    const records: BlobNews[][] = [];
+    for (let from = 0; from < news.length; from += BLOBS_PER_RECORD) records.push(news.slice(from, from + BLOBS_PER_RECORD));
+    return records.length === 0 ? [[]] : records;
+  }
+
+  #note(blob: BlobId): number[] {
+    let shards = this.#changed.get(blob);
+    if (shards === undefined) {
+      shards = [];
+      this.#changed.set(blob, shards);
+    }
+    return shards;
+  }
+
+  #costOf(blob: BlobId): number {
+    const shards = this.#state.sessions.get(blob)?.shards.count ?? 0;
+    const listBytes = shards <= EXACT_UP_TO ? shards / 8 : 2 * (this.#changed.get(blob)?.length ?? 0);
+    return (announcementBytes({ blobs: [] } as unknown as Announcement) + 48 + listBytes) * this.#state.catalog.peers.size;
+  }
+
+  /** @param added shards since the last time; undefined to name all. Undefined is returned for what nobody may hear of. */
+  #newsOf(blob: BlobId, added: readonly number[] | undefined): BlobNews | undefined {
+    const session = this.#state.sessions.get(blob);
+    const held = this.#state.library.get(blob);
+    const spec = session?.spec ?? held;
+    if (spec === undefined) return gone(blob, this.#sizes.get(blob));
+    if (spec.isPrivate && this.#state.options.swarm?.isCluster !== true) return undefined;
+    this.#sizes.set(blob, spec.sizeBytes);
+    const { sizeBytes } = spec;
+    if (held !== undefined) {
+      return { blob, sizeBytes, wants: false, mayFetch: false, holds: { kind: "all" }, rooted: [] };
+    }
+    return session && this.#newsOfSession(session, added);
+  }
+
+  #newsOfSession(session: Session, added: readonly number[] | undefined): BlobNews {
+    const { blob, shards, spec } = session;
+    const wants = session.pulls.size > 0 && session.peersAllowed && session.phase !== "closing";
+    const mayFetch = wants && session.originAllowed && !this.#state.origin.isDown;
+    const isExact = added === undefined || shards.count <= EXACT_UP_TO;
+    const holds = isExact
+      ? ({ kind: "exactly", shards: wants ? shards.held.clone() : new ShardSet(shards.count) } as const)
+      : ({ kind: "more", shards: added } as const);
+    return { blob, sizeBytes: spec.sizeBytes, wants, mayFetch, holds, rooted: wants ? this.#rootedOf(session) : [] };
+  }
+
+  #rootedOf(session: Session): number[] {
+    const rooted: number[] = [];
+    for (const id of session.attempts) {
+      const attempt = this.#state.attempts.get(id);
+      if (attempt?.isRoot !== true || attempt.isCancelled) continue;
+      const { shardBytes } = session.shards;
+      const last = Math.ceil(attempt.endBytes / shardBytes);
+      for (let shard = Math.floor(attempt.startBytes / shardBytes); shard < last; shard += 1) {
+        if (!session.shards.held.has(shard)) rooted.push(shard);
+      }
+    }
+    return rooted;
+  }
+
+  /** Sizes of blobs that were announced, so that their end can be announced too. */
+  readonly #sizes = new Map<BlobId, number>();
+}
+
+function gone(blob: BlobId, sizeBytes: number | undefined): BlobNews | undefined {
+  if (sizeBytes === undefined) return undefined;
+  return { blob, sizeBytes, wants: false, mayFetch: false, holds: { kind: "more", shards: [] }, rooted: [] };
+}

@@ -1,0 +1,126 @@
+/** What a failed attempt means for the peer and for the shard: blame, trust, back-off. */
+import type { NodeId } from "@swarmd/protocol";
+import type { Peer } from "./catalog/catalog.js";
+import type { Lifecycle } from "./lifecycle.js";
+import type { Fault } from "./messages.js";
+import { type Attempt, firstShard, lastShard } from "./session/attempt.js";
+import type { EngineState } from "./state.js";
+
+/** A refusing peer is asked again after so long, doubling up to eight times as long: it refuses quickly, and frees slots quickly. */
+const BUSY_MS = 150;
+/** A peer that failed for a shard does not count for it so long. */
+const FAILED_MS = 20_000;
+/** A peer that failed is left alone; doubling. */
+const PEER_BACK_OFF_MS = 1_000;
+const PEER_BACK_OFF_MOST_MS = 30_000;
+/** A relay may have been deceived itself, so it takes several wrong shards before it is banned. */
+const MOST_STRIKES = 3;
+
+export class PeerFaults {
+  readonly #state: EngineState;
+  readonly #lifecycle: Lifecycle;
+
+  constructor(state: EngineState, lifecycle: Lifecycle) {
+    this.#state = state;
+    this.#lifecycle = lifecycle;
+  }
+
+  /** An attempt at a peer ended with a fault. */
+  failed(attempt: Attempt, fault: Fault): void {
+    const { source } = attempt;
+    if (source.kind !== "peer") return;
+    const peer = this.#state.catalog.peers.get(source.peer);
+    switch (fault.code) {
+      case "PEER_BUSY":
+      case "PEER_LACKS":
+        this.#refused(attempt, source.peer, fault.redirect ?? []);
+        break;
+      case "PEER_CORRUPT":
+        this.#poison(attempt);
+        if (peer !== undefined) this.#strike(peer, attempt.reason !== "relay", fault.message);
+        break;
+      case "PEER_TAINTED":
+        this.#poison(attempt);
+        this.#avoid(attempt, source.peer, "busy", PEER_BACK_OFF_MS);
+        break;
+      default:
+        if (!attempt.isCancelled) this.blame(attempt, source.peer);
+    }
+  }
+
+  /** A peer broke off, could not be reached or stalled: it does not count for this shard, and for nothing at all for a while. */
+  blame(attempt: Attempt, id: NodeId): void {
+    this.#avoid(attempt, id, "failed", FAILED_MS);
+    const peer = this.#state.catalog.peers.get(id);
+    const isAliveElsewhere = [...this.#state.attempts.values()].some(
+      ({ source, progressMs, startedMs }) =>
+        source.kind === "peer" && source.peer === id && progressMs > startedMs && this.#state.nowMs - progressMs < PEER_BACK_OFF_MS,
+    );
+    if (peer === undefined || isAliveElsewhere) return;
+    peer.failures += 1;
+    const delayMs = Math.min(PEER_BACK_OFF_MOST_MS, PEER_BACK_OFF_MS * 2 ** peer.failures);
+    peer.notBeforeMs = Math.max(peer.notBeforeMs, this.#state.nowMs + delayMs);
+  }
+
+  /** Its attestation vouched for wrong bytes, or it sent what it claimed to have checked, and it was wrong: no accident. */
+  ban(id: NodeId, why: string): void {
+    const peer = this.#state.catalog.peers.get(id);
+    if (peer === undefined || peer.isBanned) return;
+    this.#state.catalog.ban(id);
+    this.#state.emit({ type: "ban", peer: id, why });
+    for (const attempt of this.#state.attempts.values()) {
+      if (attempt.source.kind === "peer" && attempt.source.peer === id) this.#lifecycle.cancel(attempt);
+    }
+  }
+
+  #refused(attempt: Attempt, peer: NodeId, redirect: readonly NodeId[]): void {
+    const { session } = attempt;
+    const refusals = session.notes.refused(firstShard(attempt), redirect);
+    const delayMs = BUSY_MS * 2 ** Math.min(3, Math.floor(refusals / 4));
+    this.#avoid(attempt, peer, "busy", delayMs * (0.75 + this.#state.options.random() / 2));
+  }
+
+  #avoid(attempt: Attempt, peer: NodeId, kind: "busy" | "failed", forMs: number): void {
+    const untilMs = this.#state.nowMs + forMs;
+    for (let shard = firstShard(attempt); shard <= lastShard(attempt); shard += 1) {
+      attempt.session.notes.avoid(shard, peer, kind, untilMs);
+    }
+  }
+
+  /** Wrong bytes are in the file: what is there of these shards is worthless, and so is what we passed on of them. */
+  #poison(attempt: Attempt): void {
+    const { session } = attempt;
+    for (let shard = firstShard(attempt); shard <= lastShard(attempt); shard += 1) {
+      if (session.shards.held.has(shard)) continue;
+      this.stopServing(session.blob, shard);
+      const state = session.shards.state(shard);
+      if (state.kind === "absent") session.shards.forget(shard);
+      else this.#poisonLater(attempt, shard);
+    }
+  }
+
+  /** Another attempt goes on from the wrong bytes: it has to stop first. */
+  #poisonLater(attempt: Attempt, shard: number): void {
+    attempt.session.notes.poisoned.add(shard);
+    const state = attempt.session.shards.state(shard);
+    for (const id of "attempts" in state ? state.attempts : []) {
+      const other = this.#state.attempts.get(id);
+      if (other !== undefined) this.#lifecycle.cancel(other);
+    }
+  }
+
+  /** Breaks off all uploads of a shard that proved wrong. */
+  stopServing(blob: string, shard: number): void {
+    for (const upload of this.#state.uploads.values()) {
+      if (upload.blob === blob && upload.shard === shard) {
+        this.#state.emit({ type: "stop-serving", request: upload.request });
+      }
+    }
+  }
+
+  #strike(peer: Peer, isCertain: boolean, why: string): void {
+    peer.strikes += 1;
+    if (isCertain || peer.strikes >= MOST_STRIKES) this.ban(peer.id, why);
+    else peer.notBeforeMs = Math.max(peer.notBeforeMs, this.#state.nowMs + PEER_BACK_OFF_MS);
+  }
+}

@@ -1,0 +1,16 @@
+/** The first in the order of a shard takes it from the scarce source: a seed if there is one, else the origin. */
+import type { Rule } from "../question.js";
+
+const RETRY_MS = 100;
+
+export const takeDuty: Rule = (question) => {
+  const { order, mayTakeDuty, hasDutyFailed, hasRivals, seeds, areSeedsBusy, nowMs, random } = question;
+  if (!mayTakeDuty || order.place !== 0) return undefined;
+  const reason = hasDutyFailed ? "takeover" : hasRivals ? "duty" : "order";
+  const [peer] = seeds;
+  if (peer !== undefined) return { kind: "peer", peer, reason, isRoot: true };
+  if (areSeedsBusy) return { kind: "wait", reason: "wait:slots", untilMs: nowMs + RETRY_MS * (0.5 + random) };
+  if (question.canAskOrigin) return { kind: "origin", reason };
+  if (!question.isOriginAllowed) return undefined;
+  return { kind: "wait", reason: "wait:slots", untilMs: nowMs + RETRY_MS * (0.5 + random) };
+};

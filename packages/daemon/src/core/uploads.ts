@@ -1,0 +1,140 @@
+/** Peers ask: who gets a slot, who is sent elsewhere. */
+import type { BlobId, NodeId } from "@swarmd/protocol";
+import { holdsShard, isUsable } from "./catalog/catalog.js";
+import type { Input } from "./messages.js";
+import { placeScore } from "./planner/duty-order.js";
+import { keyOf, shardKeyOf } from "./planner/rendezvous.js";
+import { areSeedsScarce } from "./planner/scarce.js";
+import type { SwarmPlanner } from "./planner/swarm-planner.js";
+import { fastThreshold } from "./planner/tiers.js";
+import { admit, type Standing } from "./policy/admit.js";
+import type { Session } from "./session/session.js";
+import type { EngineState, Upload } from "./state.js";
+
+type Asked = Extract<Input, { readonly type: "asked" }>;
+
+/** Others to name when we can't serve: looking at more would cost more than it helps. */
+const MOST_OTHERS = 4;
+
+export class Uploads {
+  readonly #state: EngineState;
+  readonly #planner: SwarmPlanner;
+  /** As a seed: to whom each shard was given, so that it leaves us once. */
+  readonly #given = new Map<BlobId, Map<number, NodeId>>();
+
+  constructor(state: EngineState, planner: SwarmPlanner) {
+    this.#state = state;
+    this.#planner = planner;
+  }
+
+  asked(asked: Asked): void {
+    const { request, peer, blob, shard } = asked;
+    const slots = this.#state.options.swarm?.uploads ?? 0;
+    const standing = this.#standing(asked);
+    const uploads = [...this.#state.uploads.values()];
+    const verdict = admit({
+      standing,
+      isAllowed: this.#isAllowed(peer, blob),
+      slots,
+      freeSlots: slots - uploads.length,
+      askerSlots: uploads.filter((upload) => upload.peer === peer).length,
+      children: uploads.filter((upload) => upload.blob === blob && upload.shard === shard).map((upload) => upload.peer),
+      givenTo: this.#givenTo(asked),
+      others: this.#others(asked, standing),
+    });
+    if (verdict.kind === "serve") this.#serve({ request, peer, blob, shard });
+    this.#state.emit({ type: "answer", request, verdict });
+  }
+
+  served(request: number): void {
+    this.#state.uploads.delete(request);
+  }
+
+  /** A blob left the cache: nothing of it was given to anybody. */
+  forget(blob: BlobId): void {
+    this.#given.delete(blob);
+  }
+
+  #serve(upload: Upload): void {
+    this.#state.uploads.set(upload.request, upload);
+    if (!this.#state.library.has(upload.blob)) return;
+    let given = this.#given.get(upload.blob);
+    if (given === undefined) {
+      given = new Map();
+      this.#given.set(upload.blob, given);
+    }
+    given.set(upload.shard, upload.peer);
+  }
+
+  #isAllowed(peer: NodeId, blob: BlobId): boolean {
+    const { swarm } = this.#state.options;
+    const spec = this.#state.library.get(blob) ?? this.#state.sessions.get(blob)?.spec;
+    if (this.#state.catalog.peers.get(peer)?.isBanned === true || swarm === undefined) return false;
+    return spec?.isPrivate !== true || swarm.isCluster;
+  }
+
+  #standing({ peer, blob, shard, startBytes }: Asked): Standing {
+    if (this.#state.library.has(blob)) return { kind: "held" };
+    const session = this.#state.sessions.get(blob);
+    if (session === undefined || !(shard >= 0 && shard < session.shards.count)) return { kind: "absent" };
+    if (session.shards.held.has(shard)) return { kind: "held" };
+    if (session.phase !== "fetching") return { kind: "absent" };
+    if (session.shards.absent.has(shard) && !this.#planner.startOnDemand(session, shard)) return { kind: "absent" };
+    return { kind: "coming", isRoot: this.#isRoot(session, shard), isAhead: this.#isAhead(session, shard, startBytes, peer) };
+  }
+
+  #isRoot(session: Session, shard: number): boolean {
+    const state = session.shards.state(shard);
+    return "attempts" in state && state.attempts.some((id) => this.#state.attempts.get(id)?.isRoot === true);
+  }
+
+  /**
+   * Following somebody who is not ahead could close a ring in which everybody waits for everybody. Where nobody has a byte yet,
+   * the shard's order decides.
+   */
+  #isAhead(session: Session, shard: number, startBytes: number, asker: NodeId): boolean {
+    const { self, catalog, options } = this.#state;
+    const watermark = shard * options.shardBytes + session.shards.watermark(shard);
+    if (watermark !== startBytes) return watermark > startBytes;
+    const blob = catalog.expect(session.blob, session.spec.sizeBytes);
+    const other = catalog.peers.get(asker);
+    if (self === undefined) return false;
+    let best = self.capacityBytesPerS;
+    for (const { peer } of catalog.wanters(blob)) if (peer.capacityBytesPerS > best) best = peer.capacityBytesPerS;
+    const shardKey = shardKeyOf(session.notes.blobKey, shard);
+    const node = { id: asker, key: keyOf(asker), capacityBytesPerS: other?.capacityBytesPerS ?? 0 };
+    return placeScore(self, shardKey, fastThreshold(best)) < placeScore(node, shardKey, fastThreshold(best));
+  }
+
+  /** While we are a scarce seed: the live wanter that got this shard from us. Who asks again after being sent there, is served. */
+  #givenTo({ peer, blob, shard }: Asked): readonly NodeId[] {
+    const { catalog } = this.#state;
+    const to = this.#given.get(blob)?.get(shard);
+    const peers = catalog.find(blob);
+    if (to === undefined || to === peer || peers === undefined || !this.#state.library.has(blob)) return [];
+    if (!areSeedsScarce(catalog.seeds(peers).length + 1, catalog.wanters(peers).length)) return [];
+    const part = peers.peers.get(to);
+    const isLive = part !== undefined && isUsable(part.peer) && (part.wants || part.isComplete);
+    this.#given.get(blob)?.delete(shard);
+    return isLive ? [to] : [];
+  }
+
+  #others({ peer, blob, shard }: Asked, standing: Standing): readonly NodeId[] {
+    const { catalog } = this.#state;
+    const peers = catalog.find(blob);
+    if (peers === undefined) return [];
+    const session = this.#state.sessions.get(blob);
+    const others: NodeId[] = [];
+    for (const id of peers.roots.get(shard) ?? []) if (id !== peer) others.push(id);
+    if (standing.kind === "absent" && session !== undefined && others.length === 0) {
+      const holder = this.#planner.dutyHolder(session, shard);
+      if (holder !== undefined && holder !== peer) others.push(holder);
+    }
+    if (peers.holders[shard] === 0) return others;
+    for (const part of peers.peers.values()) {
+      if (others.length >= MOST_OTHERS) break;
+      if (part.peer.id !== peer && holdsShard(part, shard) && isUsable(part.peer)) others.push(part.peer.id);
+    }
+    return others;
+  }
+}

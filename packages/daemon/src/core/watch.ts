@@ -1,0 +1,117 @@
+/** Looks after attempts under way: stalls, slow sources, roots that move. Runs on a timer while there is anything to look after. */
+import type { Fetching } from "./fetching.js";
+import type { Lifecycle } from "./lifecycle.js";
+import type { PeerFaults } from "./peer-faults.js";
+import { hedge } from "./planner/hedge.js";
+import { drawOf, shardKeyOf } from "./planner/rendezvous.js";
+import { stallAfterMs } from "./planner/stall.js";
+import type { SwarmPlanner } from "./planner/swarm-planner.js";
+import { type Attempt, firstShard, lastShard } from "./session/attempt.js";
+import type { EngineState } from "./state.js";
+
+/** A quarter of the least patience: fine enough to act on. */
+const SWEEP_MS = 250;
+/** Second sources at a time: more would be a second download. */
+const MOST_RIVALS = 2;
+/** A follower without a byte for so long goes over to a new root at once. */
+const IDLE_MS = 500;
+
+export class Watch {
+  readonly #state: EngineState;
+  readonly #lifecycle: Lifecycle;
+  readonly #fetching: Fetching;
+  readonly #planner: SwarmPlanner;
+  readonly #faults: PeerFaults;
+
+  constructor(
+    state: EngineState,
+    parts: { lifecycle: Lifecycle; fetching: Fetching; planner: SwarmPlanner; faults: PeerFaults },
+  ) {
+    this.#state = state;
+    this.#lifecycle = parts.lifecycle;
+    this.#fetching = parts.fetching;
+    this.#planner = parts.planner;
+    this.#faults = parts.faults;
+  }
+
+  /** To be called when the timer `sweep` rings. */
+  sweep(): void {
+    let rivals = 0;
+    for (const attempt of this.#state.attempts.values()) if (isRival(attempt)) rivals += 1;
+    for (const attempt of [...this.#state.attempts.values()]) {
+      if (attempt.isCancelled || attempt.source.kind !== "peer" || attempt.session.phase !== "fetching") continue;
+      if (this.#giveUpIfStalled(attempt)) continue;
+      if (rivals < MOST_RIVALS && this.#hedge(attempt)) rivals += 1;
+    }
+    if (this.#state.attempts.size > 0) this.#state.timers.set("sweep", this.#state.nowMs + SWEEP_MS);
+  }
+
+  /** An attempt began: there is something to look after. */
+  started(): void {
+    this.#state.timers.setIfEarlier("sweep", this.#state.nowMs + SWEEP_MS);
+  }
+
+  /**
+   * A peer became the root of these shards. If two fetch the same shard from a scarce source, the one whose draw is worse yields and
+   * follows; a follower whose own source fell silent goes over.
+   */
+  rootsHeard(blob: string, roots: readonly number[], peerKey: number): void {
+    if (roots.length === 0) return;
+    for (const attempt of [...this.#state.attempts.values()]) {
+      const { session, source } = attempt;
+      const shard = firstShard(attempt);
+      if (session.blob !== blob || attempt.isCancelled || lastShard(attempt) !== shard || !roots.includes(shard)) continue;
+      if (attempt.isRoot) this.#yieldTo(attempt, shard, peerKey);
+      else if (source.kind === "peer" && this.#state.nowMs - attempt.progressMs > IDLE_MS) this.#lifecycle.cancel(attempt);
+    }
+  }
+
+  #yieldTo(attempt: Attempt, shard: number, peerKey: number): void {
+    const { session } = attempt;
+    const shardKey = shardKeyOf(session.notes.blobKey, shard);
+    if (drawOf(peerKey, shardKey) >= drawOf(this.#state.self?.key ?? 0, shardKey)) return;
+    this.#lifecycle.cancel(attempt);
+    this.#state.emit({ type: "decision", blob: session.blob, shard, reason: "yield" });
+  }
+
+  #giveUpIfStalled(attempt: Attempt): boolean {
+    const idleMs = this.#state.nowMs - attempt.progressMs;
+    if (idleMs < stallAfterMs(this.#state.gapsMs.at(0.95), attempt.place)) return false;
+    if (attempt.source.kind === "peer") this.#faults.blame(attempt, attempt.source.peer);
+    this.#lifecycle.cancel(attempt);
+    return true;
+  }
+
+  #hedge(attempt: Attempt): boolean {
+    const { session, source } = attempt;
+    const shard = firstShard(attempt);
+    const state = session.shards.state(shard);
+    if (source.kind !== "peer" || !("attempts" in state) || state.attempts.length > 1) return false;
+    const reason = hedge({
+      ageMs: this.#state.nowMs - attempt.startedMs,
+      doneBytes: attempt.positionBytes - attempt.startBytes,
+      leftBytes: attempt.endBytes - attempt.positionBytes,
+      p50Ms: this.#state.shardsMs.at(0.5),
+      p90Ms: this.#state.shardsMs.at(0.9),
+      isLast: session.shards.absent.count === 0,
+    });
+    const rival = reason && this.#planner.findRival(session, shard, source.peer);
+    const link = rival?.links[0];
+    if (reason === undefined || rival === undefined || link === undefined) return false;
+    this.#fetching.start({
+      session,
+      first: shard,
+      last: shard,
+      source: { kind: "peer", peer: rival.id, link: link.link },
+      reason,
+      pull: undefined,
+      isRoot: false,
+      place: 0,
+    });
+    return true;
+  }
+}
+
+function isRival(attempt: Attempt): boolean {
+  return attempt.reason === "hedge" || attempt.reason === "endgame";
+}
