@@ -10,7 +10,9 @@ export interface NodePlan {
   readonly upBytesPerS: number;
   readonly downBytesPerS: number;
   readonly linkClass: LinkClass;
-  /** When it comes up and wants everything; seeds want nothing. */
+  /** When its daemon starts. */
+  readonly upMs: number;
+  /** When it wants everything; seeds and liars want nothing. */
   readonly startMs: number;
   readonly isSeed?: boolean;
   /** Claims to hold everything; sends wrong bytes. */

@@ -12,7 +12,9 @@ const WAN = { bytesPerS: 200 * MBIT, perConnectionBytesPerS: 100 * MBIT, latency
 /** A cold start by one command on all nodes is spread over so long. */
 const JITTER_MS = 200;
 
-const NODE: NodePlan = { upBytesPerS: LAN, downBytesPerS: LAN, linkClass: "ethernet", startMs: 0 };
+/** Daemons are up and know each other before anyone pulls. */
+const WARM_MS = 2_000;
+const NODE: NodePlan = { upBytesPerS: LAN, downBytesPerS: LAN, linkClass: "ethernet", upMs: 0, startMs: WARM_MS };
 const BASE = {
   files: FILES,
   shardBytes: SHARD,
@@ -31,7 +33,7 @@ const cold: Scenario = {
   sizes: [2, 8, 32, 128, 1_000],
   plan: (nodes, dice): Plan => ({
     ...BASE,
-    nodes: Array.from({ length: nodes }, () => ({ ...NODE, startMs: dice.between(0, JITTER_MS) })),
+    nodes: Array.from({ length: nodes }, () => ({ ...NODE, startMs: WARM_MS + dice.between(0, JITTER_MS) })),
     origin: WAN,
     boundMs: () => wanMs,
   }),
@@ -48,10 +50,10 @@ const spread: Scenario = {
   sizes: [8, 32, 128],
   plan: (nodes, dice): Plan => ({
     ...BASE,
-    nodes: Array.from({ length: nodes }, (_, index) => ({ ...NODE, startMs: index === 0 ? 0 : dice.between(0, wanMs) })),
+    nodes: Array.from({ length: nodes }, (_, index) => ({ ...NODE, startMs: WARM_MS + (index === 0 ? 0 : dice.between(0, wanMs)) })),
     origin: WAN,
     // The origin's copy is there at wanMs at the earliest; who starts late can't be faster than its own link either.
-    boundMs: ({ startMs }) => Math.max(wanMs - startMs, lanMs),
+    boundMs: ({ startMs }) => Math.max(WARM_MS + wanMs - startMs, lanMs),
   }),
   targets: [
     { figure: "egress", median: 1.01, worst: 1.01 },
@@ -70,7 +72,7 @@ const seed: Scenario = {
     nodes: Array.from({ length: nodes }, (_, index) => ({
       ...NODE,
       isSeed: index === 0,
-      startMs: index === 0 ? 0 : dice.between(0, JITTER_MS),
+      startMs: WARM_MS + dice.between(0, JITTER_MS),
     })),
     origin: null,
     boundMs: () => lanMs * (1 + Math.log2(nodes) / SHARDS),
@@ -98,7 +100,7 @@ const mixed: Scenario = {
         downBytesPerS: speed,
         linkClass: "ethernet" as const,
         isSeed: index === 0,
-        startMs: index === 0 ? 0 : dice.between(0, JITTER_MS),
+        startMs: WARM_MS + dice.between(0, JITTER_MS),
       };
     }),
     origin: null,
@@ -197,7 +199,7 @@ const liars: Scenario = {
   plan: (nodes, dice): Plan => {
     const base = cold.plan(nodes, dice);
     const liar = new Set(dice.pick(Math.max(1, Math.round(0.1 * nodes)), nodes));
-    return { ...base, nodes: base.nodes.map((node, index) => ({ ...node, isLiar: liar.has(index), startMs: liar.has(index) ? 0 : node.startMs })) };
+    return { ...base, nodes: base.nodes.map((node, index) => ({ ...node, isLiar: liar.has(index) })) };
   },
   targets: [
     { figure: "ended", worst: 1, isLeast: true },

@@ -118,7 +118,8 @@ export class World {
   }
 
   run(): Outcome {
-    for (const node of this.#nodes) this.#queue.add(node.plan.startMs, () => this.#start(node));
+    for (const node of this.#nodes) this.#queue.add(node.plan.upMs, () => this.#comeUp(node));
+    for (const node of this.#nodes) this.#queue.add(node.plan.startMs, () => this.#pull(node));
     for (const happening of this.#plan.happenings) this.#queue.add(happening.atMs, () => this.#happen(happening));
     const slowest = Math.max(...this.#plan.nodes.map((node) => node.startMs + this.#plan.boundMs(node)));
     const { stepMs } = this.#plan;
@@ -164,7 +165,7 @@ export class World {
       random: () => this.#dice.next(),
       shardBytes: this.#plan.shardBytes,
       originRequests: WORKERS,
-      swarm: { self: id, epoch: 1, capacityBytesPerS: plan.upBytesPerS, isCluster: false, ...SWARM_DEFAULTS },
+      swarm: { self: id, epoch: 1, capacityBytesPerS: plan.upBytesPerS, isCluster: false, ...SWARM_DEFAULTS, ...JSON.parse(process.env.SW ?? '{}') },
     });
     const node: SimNode = {
       index,
@@ -192,7 +193,7 @@ export class World {
     this.#pending.push(new Map());
   }
 
-  #start(node: SimNode): void {
+  #comeUp(node: SimNode): void {
     node.isUp = true;
     if (node.plan.isSeed === true) for (const blob of this.#blobs) this.#send(node, { type: "have", blob });
     for (const other of this.#nodes) {
@@ -201,6 +202,9 @@ export class World {
       this.#introduce(other, node);
     }
     if (node.plan.isLiar === true) this.#lie(node);
+  }
+
+  #pull(node: SimNode): void {
     if (node.left === 0) return;
     for (const [order, blob] of this.#blobs.entries()) {
       const options = { peers: true, origin: this.#plan.origin !== null, originRequests: WORKERS, order, headBytes: 0 };
@@ -521,7 +525,7 @@ export class World {
   }
 
   #isDone(): boolean {
-    return this.#nodes.every((node) => node.left === 0 || node.isHung || (!node.isUp && node.plan.startMs < this.#nowMs));
+    return this.#nodes.every((node) => node.left === 0 || node.isHung || (!node.isUp && node.plan.upMs < this.#nowMs));
   }
 
   #step(stepMs: number): void {

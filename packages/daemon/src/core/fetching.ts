@@ -126,6 +126,7 @@ export class Fetching {
       if (attempt.session.spec.origin !== "stream") attempt.session.trouble.delete(shard);
     }
     attempt.positionBytes = position;
+    this.#state.flowedMs = this.#state.nowMs;
     this.#state.gapsMs.add(this.#state.nowMs - attempt.progressMs);
     attempt.progressMs = this.#state.nowMs;
     if (attempt.source.kind === "origin") this.#state.origin.progressed();

@@ -8,6 +8,10 @@ import type { EngineState } from "./state.js";
 
 /** A refusing peer is asked again after so long, doubling up to eight times as long: it refuses quickly, and frees slots quickly. */
 const BUSY_MS = 150;
+/** So many peers are asked for a shard one after the other; then there is a wait before the next, longer each time. */
+const FREE_TRIES = 2;
+const WAIT_PER_REFUSAL_MS = 25;
+const MOST_WAIT_MS = 400;
 /** A peer that failed for a shard does not count for it so long. */
 const FAILED_MS = 20_000;
 /** A peer that failed is left alone; doubling. */
@@ -76,8 +80,11 @@ export class PeerFaults {
   #refused(attempt: Attempt, peer: NodeId, redirect: readonly NodeId[]): void {
     const { session } = attempt;
     const refusals = session.notes.refused(firstShard(attempt), redirect);
-    const delayMs = BUSY_MS * 2 ** Math.min(3, Math.floor(refusals / 4));
-    this.#avoid(attempt, peer, "busy", delayMs * (0.75 + this.#state.options.random() / 2));
+    const spread = 0.75 + this.#state.options.random() / 2;
+    this.#avoid(attempt, peer, "busy", BUSY_MS * 2 ** Math.min(3, Math.floor(refusals / 4)) * spread);
+    if (refusals <= FREE_TRIES) return;
+    const waitMs = Math.min(MOST_WAIT_MS, WAIT_PER_REFUSAL_MS * refusals) * spread;
+    session.notes.waits.set(firstShard(attempt), this.#state.nowMs + waitMs);
   }
 
   #avoid(attempt: Attempt, peer: NodeId, kind: "busy" | "failed", forMs: number): void {

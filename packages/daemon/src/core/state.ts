@@ -27,7 +27,7 @@ export interface SwarmOptions {
 }
 
 /** Measured to suit: more downloads than that smear the window, fewer leave links idle; as many uploads, and some to spare. */
-export const SWARM_DEFAULTS = { downloads: 16, uploads: 24 } as const;
+export const SWARM_DEFAULTS = { downloads: 20, uploads: 16 } as const;
 
 export interface EngineOptions {
   /** From 0 to 1; the engine has no dice of its own. */
@@ -71,6 +71,8 @@ export class EngineState {
   /** Times between two signs of life of an attempt, and times that shards took. */
   readonly gapsMs = new Quantiles();
   readonly shardsMs = new Quantiles();
+  /** When bytes of anything last came. */
+  flowedMs = 0;
   focus: readonly Focus[] = [];
   /** Origin requests under way, in all and per pull. */
   originInFlight = 0;

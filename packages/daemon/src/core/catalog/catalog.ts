@@ -55,6 +55,9 @@ export interface BlobPeers {
   /** Usable peers that want it, that hold all of it; rebuilt when somebody changes. */
   wanters: readonly PeerBlob[] | undefined;
   seeds: readonly PeerBlob[] | undefined;
+  usable: readonly PeerBlob[] | undefined;
+  /** Rises whenever one of these lists changes. */
+  version: number;
   /** Who fetches which shard from a scarce source. */
   readonly roots: Map<number, Set<NodeId>>;
 }
@@ -83,16 +86,23 @@ export class Catalog {
   readonly #blobs = new Map<BlobId, BlobPeers>();
   readonly #shardBytes: number;
   readonly #limits: CatalogLimits;
+  #upCount = 0;
 
   constructor(shardBytes: number, limits: CatalogLimits = CATALOG_LIMITS) {
     this.#shardBytes = shardBytes;
     this.#limits = limits;
   }
 
+  /** How many peers can be reached. */
+  get upCount(): number {
+    return this.#upCount;
+  }
+
   peerUp(id: NodeId, links: readonly PeerLink[], nowMs: number): Peer | undefined {
     const peer = this.#peer(id, nowMs);
     if (peer === undefined) return undefined;
     peer.links = [...links].sort((a, b) => LINK_RANK[a.class] - LINK_RANK[b.class]);
+    if (!peer.isUp) this.#upCount += 1;
     peer.isUp = true;
     peer.notBeforeMs = 0;
     peer.failures = 0;
@@ -102,7 +112,8 @@ export class Catalog {
 
   peerDown(id: NodeId): void {
     const peer = this.peers.get(id);
-    if (peer === undefined) return;
+    if (peer?.isUp !== true) return;
+    this.#upCount -= 1;
     peer.isUp = false;
     this.#touch(peer);
   }
@@ -153,6 +164,12 @@ export class Catalog {
     return blob.seeds;
   }
 
+  /** Usable peers with any part in the blob. */
+  usable(blob: BlobPeers): readonly PeerBlob[] {
+    blob.usable ??= [...blob.peers.values()].filter(({ peer }) => isUsable(peer));
+    return blob.usable;
+  }
+
   #isNew(peer: Peer, record: Announcement): boolean {
     if (record.blobs.length > this.#limits.blobsPerPeer) {
       this.dropped.oversize += 1;
@@ -179,6 +196,7 @@ export class Catalog {
       part = newPart(peer, shards);
       peer.blobs.set(news.blob, part);
       blob.peers.set(peer.id, part);
+      invalidate(blob);
     }
     this.#foldWants(blob, part, news, nowMs);
     this.#foldHolds(blob, part, news);
@@ -188,7 +206,7 @@ export class Catalog {
   }
 
   #foldWants(blob: BlobPeers, part: PeerBlob, { wants, mayFetch }: BlobNews, nowMs: number): void {
-    if (part.wants !== wants || part.mayFetch !== mayFetch) blob.wanters = undefined;
+    if (part.wants !== wants || part.mayFetch !== mayFetch) invalidate(blob);
     if (wants && !part.wants) part.wantedSinceMs = nowMs;
     part.wants = wants;
     part.mayFetch = mayFetch;
@@ -196,7 +214,7 @@ export class Catalog {
 
   #foldHolds(blob: BlobPeers, part: PeerBlob, { holds }: BlobNews): void {
     const isComplete = holds.kind === "all";
-    if (part.isComplete !== isComplete) blob.seeds = undefined;
+    if (part.isComplete !== isComplete) invalidate(blob);
     if (holds.kind === "more") {
       for (const shard of holds.shards) if (part.holds.add(shard)) count(blob, shard, 1);
     } else {
@@ -250,6 +268,8 @@ export class Catalog {
       holders: new Uint16Array(shards),
       wanters: undefined,
       seeds: undefined,
+      usable: undefined,
+      version: 0,
       roots: new Map(),
     };
     this.#blobs.set(id, blob);
@@ -280,8 +300,7 @@ export class Catalog {
     for (const shard of part.holds) count(blob, shard, -1);
     for (const shard of part.rooted) blob.roots.get(shard)?.delete(peer.id);
     blob.peers.delete(peer.id);
-    blob.wanters = undefined;
-    blob.seeds = undefined;
+    invalidate(blob);
   }
 
   #peer(id: NodeId, nowMs: number): Peer | undefined {
@@ -315,9 +334,7 @@ export class Catalog {
   #touch(peer: Peer): void {
     for (const id of peer.blobs.keys()) {
       const blob = this.#blobs.get(id);
-      if (blob === undefined) continue;
-      blob.wanters = undefined;
-      blob.seeds = undefined;
+      if (blob !== undefined) invalidate(blob);
     }
   }
 }
@@ -338,6 +355,13 @@ export function holdsShard(part: PeerBlob, shard: number): boolean {
 function newPart(peer: Peer, shards: number): PeerBlob {
   const holds = new ShardSet(shards);
   return { peer, isComplete: false, holds, wants: false, mayFetch: false, wantedSinceMs: 0, rooted: [] };
+}
+
+function invalidate(blob: BlobPeers): void {
+  blob.wanters = undefined;
+  blob.seeds = undefined;
+  blob.usable = undefined;
+  blob.version += 1;
 }
 
 function count(blob: BlobPeers, shard: number, by: 1 | -1): void {

@@ -6,14 +6,14 @@ import type { DutyOrder } from "./duty-order.js";
 /** "Who serves this shard now?" A rule reads only this, so each can be tested with a literal. */
 export interface Question {
   readonly nowMs: number;
-  /** Peers that hold the shard and may be asked now, best first. Without seeds while these are scarce. */
-  readonly holders: readonly NodeId[];
+  /** The best peer that holds the shard and may be asked now. No seed while these are scarce. */
+  readonly holder: NodeId | undefined;
   /** Somebody holds it who has no slot free just now. */
   readonly areHoldersBusy: boolean;
   /** Few hold the shard, many want it. */
   readonly isRare: boolean;
-  /** Scarce seeds that may be asked now, best first. */
-  readonly seeds: readonly NodeId[];
+  /** The best scarce seed that may be asked now. */
+  readonly seed: NodeId | undefined;
   /** There are scarce seeds, but none has a slot free just now. */
   readonly areSeedsBusy: boolean;
   /** Peers that a refusing peer named. */
@@ -24,6 +24,10 @@ export interface Question {
   readonly settleUntilMs: number;
   /** Places of all that want the shard. Costly, so asked only by rules that need it. */
   readonly order: DutyOrder;
+  /** The shard is among the first that we miss: those on which all nodes work together. */
+  readonly isInWindow: boolean;
+  /** Somebody fetches it from a scarce source already. */
+  readonly hasRoot: boolean;
   /** Our own node may take the shard from a scarce source. */
   readonly mayTakeDuty: boolean;
   /** Somebody else was on duty and failed us. */
@@ -32,7 +36,7 @@ export interface Question {
   readonly canAskOrigin: boolean;
   /** The origin may be asked at all. */
   readonly isOriginAllowed: boolean;
-  /** Since when nothing could be done about this shard. */
+  /** Since when nothing could be done about this shard, and no byte came of any other. */
   readonly waitingSinceMs: number;
   /** From 0 to 1. */
   readonly random: number;

@@ -11,7 +11,7 @@ import type { PullId, Reason, Source } from "../messages.js";
 import type { Session } from "../session/session.js";
 import type { EngineState } from "../state.js";
 import { decide } from "./decide.js";
-import { type Contender, DutyOrder } from "./duty-order.js";
+import { type Contender, type DutyOrder, dutyOrder } from "./duty-order.js";
 import type { Answer, Question } from "./question.js";
 import { compareOffers, type Offer } from "./rank.js";
 import { orderByRarity } from "./rarest.js";
@@ -20,10 +20,27 @@ import { areSeedsScarce } from "./scarce.js";
 
 /** A want that is news to us counts for duty only after this time, when everybody has heard of it. */
 const NEWCOMER_MS = 1_000;
+/**
+ * So many of the first missing shards are begun at a time by the swarm as a whole. Fewer than a node has downloads: then
+ * every node can follow all that is under way, and has some to spare for what it missed. More than an origin's or a seed's
+ * connections need to fill its line.
+ */
+const WINDOW = 16;
+const WAIT_GRID_MS = 50;
+/** Of many holders, so many are compared: more would cost more than the best of them is better. */
+const MOST_LOOKED_AT = 16;
+const ORDER_KEPT_MS = 500;
 /** Wants that come close together belong to a common cold start: wait until none came for so long … */
 const SETTLE_QUIET_MS = 200;
 /** … but no longer than that. */
 const SETTLE_MOST_MS = 1_500;
+
+interface Holder {
+  readonly any: boolean;
+  readonly best: PeerBlob | undefined;
+}
+
+const NOBODY: Holder = { any: false, best: undefined };
 
 export class SwarmPlanner {
   readonly #state: EngineState;
@@ -70,20 +87,40 @@ export class SwarmPlanner {
   plan(sessions: readonly Session[]): void {
     const { swarm } = this.#state.options;
     if (swarm === undefined) return;
-    let room = 2 * swarm.downloads - this.#state.attempts.size;
-    for (const [session, shards] of this.#due(sessions, room)) {
+    const most = 2 * swarm.downloads - this.#state.attempts.size;
+    let position = this.#state.attempts.size;
+    for (const [session, shards] of this.#due(sessions, most)) {
       for (const shard of shards) {
-        if (room <= 0 || this.#state.attempts.size >= swarm.downloads) return;
-        room -= 1;
-        if (session.phase === "fetching" && session.shards.absent.has(shard)) this.#ask(session, shard);
+        if (position >= 2 * swarm.downloads || this.#state.attempts.size >= swarm.downloads) return;
+        const isInWindow = position < WINDOW;
+        position += 1;
+        if (!isInWindow && !this.#isOnItsWay(session, shard)) continue;
+        if (this.#canAskNow(session, shard)) this.#ask(session, shard, isInWindow);
       }
     }
+  }
+
+  /** Some peer holds the shard or is getting it from a scarce source: worth a question even outside of the window. */
+  #isOnItsWay(session: Session, shard: number): boolean {
+    const blob = this.#state.catalog.expect(session.blob, session.spec.sizeBytes);
+    if (blob.holders[shard] !== 0 || (blob.roots.get(shard)?.size ?? 0) > 0) return true;
+    const seeds = this.#state.catalog.seeds(blob).length;
+    return seeds > 0 && !areSeedsScarce(seeds, this.#state.catalog.wanters(blob).length + 1);
+  }
+
+  #canAskNow(session: Session, shard: number): boolean {
+    if (session.phase !== "fetching" || !session.shards.absent.has(shard)) return false;
+    return this.#readyAtMs(session, shard) <= this.#state.nowMs;
+  }
+
+  #readyAtMs(session: Session, shard: number): number {
+    return Math.max(session.notes.waits.get(shard) ?? 0, session.trouble.get(shard)?.notBeforeMs ?? 0);
   }
 
   /** A follower asks for a shard that we have not begun. @returns whether it is coming from a scarce source now. */
   startOnDemand(session: Session, shard: number): boolean {
     if (!this.isSwarming(session) || (session.trouble.get(shard)?.notBeforeMs ?? 0) > this.#state.nowMs) return false;
-    const question = this.#question(session, shard);
+    const question = this.#question(session, shard, true);
     const answer = decide(question);
     if (answer.kind === "wait" || (answer.kind === "peer" && !answer.isRoot)) return false;
     return this.#carryOut(session, shard, question, answer);
@@ -91,15 +128,13 @@ export class SwarmPlanner {
 
   /** Who is on duty for a shard as we see it, our own node aside. */
   dutyHolder(session: Session, shard: number): NodeId | undefined {
-    const { order } = this.#question(session, shard);
-    return order.place === 0 ? undefined : order.at(0);
+    return this.#question(session, shard, true).order.first;
   }
 
   /** Another holder of a shard, for a second try beside the attempt from `besides`. */
   findRival(session: Session, shard: number, besides: NodeId): Peer | undefined {
     const blob = this.#state.catalog.expect(session.blob, session.spec.sizeBytes);
-    const others = this.#holdersOf(session, shard, blob, false).filter(({ peer }) => peer.id !== besides);
-    return others[0]?.peer;
+    return this.#holderOf(session, shard, blob, false, besides).best?.peer;
   }
 
   forget(session: Session): void {
@@ -110,44 +145,44 @@ export class SwarmPlanner {
   *#due(sessions: readonly Session[], most: number): Generator<[Session, readonly number[]]> {
     for (const { blob, firstShard, lastShard } of this.#state.focus) {
       const session = sessions.find((one) => one.blob === blob);
-      if (session !== undefined) yield [session, this.#ready(session, firstShard, lastShard + 1, most)];
+      if (session !== undefined) yield [session, this.#absent(session, firstShard, lastShard + 1, most)];
     }
     for (const session of sessions) {
-      if (session.headShards > 0) yield [session, this.#ready(session, 0, session.headShards, most)];
+      if (session.headShards > 0) yield [session, this.#absent(session, 0, session.headShards, most)];
     }
     for (const session of sessions) {
-      const shards = this.#ready(session, 0, session.shards.count, most);
+      const shards = this.#absent(session, 0, session.shards.count, most);
       const blob = this.#state.catalog.find(session.blob);
       yield [session, blob === undefined ? shards : orderByRarity(shards, (shard) => holderCount(blob, shard))];
     }
   }
 
-  /** Absent shards in `[from, end)` that may be asked for now. Those that wait count against `most` too. */
-  #ready(session: Session, from: number, end: number, most: number): number[] {
-    const ready: number[] = [];
-    if (session.phase !== "fetching") return ready;
+  /** The first absent shards in `[from, end)`, those included that have to wait. */
+  #absent(session: Session, from: number, end: number, most: number): number[] {
+    const shards: number[] = [];
+    if (session.phase !== "fetching") return shards;
     const { absent } = session.shards;
-    let looked = 0;
-    for (let shard = absent.next(from); shard !== -1 && shard < end && looked < most; shard = absent.next(shard + 1)) {
-      looked += 1;
-      const untilMs = Math.max(session.notes.waits.get(shard) ?? 0, session.trouble.get(shard)?.notBeforeMs ?? 0);
-      if (untilMs <= this.#state.nowMs) ready.push(shard);
-      else this.#state.timers.setIfEarlier("plan", untilMs);
+    for (let shard = absent.next(from); shard !== -1 && shard < end && shards.length < most; shard = absent.next(shard + 1)) {
+      shards.push(shard);
+      const untilMs = this.#readyAtMs(session, shard);
+      if (untilMs > this.#state.nowMs) this.#state.timers.setIfEarlier("plan", untilMs);
     }
-    return ready;
+    return shards;
   }
 
-  #ask(session: Session, shard: number): void {
+  #ask(session: Session, shard: number, isInWindow: boolean): void {
     const { notes } = session;
     if (!notes.waitingSince.has(shard)) notes.waitingSince.set(shard, this.#state.nowMs);
-    const question = this.#question(session, shard);
+    const question = this.#question(session, shard, isInWindow);
     const answer = decide(question);
     if (answer.kind !== "wait") {
       this.#carryOut(session, shard, question, answer);
       return;
     }
-    notes.waits.set(shard, answer.untilMs);
-    this.#state.timers.setIfEarlier("plan", answer.untilMs);
+    // On a grid, so that many waits end in one wake.
+    const untilMs = Math.ceil(answer.untilMs / WAIT_GRID_MS) * WAIT_GRID_MS;
+    notes.waits.set(shard, untilMs);
+    this.#state.timers.setIfEarlier("plan", untilMs);
     this.#explain(session, shard, answer.reason);
   }
 
@@ -181,28 +216,26 @@ export class SwarmPlanner {
     this.#state.emit({ type: "decision", blob: session.blob, shard, reason });
   }
 
-  #question(session: Session, shard: number): Question {
+  #question(session: Session, shard: number, isInWindow: boolean): Question {
     const { nowMs, catalog, options } = this.#state;
     const { notes } = session;
     const blob = catalog.expect(session.blob, session.spec.sizeBytes);
     const wanters = catalog.wanters(blob);
     const seeds = catalog.seeds(blob);
     const isScarce = areSeedsScarce(seeds.length, wanters.length + 1);
-    const holders = this.#holdersOf(session, shard, blob, isScarce);
-    const spared = isScarce ? this.#holdersOf(session, shard, blob, true) : [];
-    const isAble = ({ peer }: PeerBlob) => !notes.isAvoided(shard, peer.id, nowMs);
-    const free = holders.find(isAble);
-    const seed = spared.find(isAble);
+    const isSettling = nowMs < notes.settleUntilMs && areSeedsScarce(seeds.length, catalog.upCount - seeds.length);
+    const holder = isSettling ? NOBODY : this.#holderOf(session, shard, blob, false);
+    const seed = isScarce ? this.#holderOf(session, shard, blob, true) : NOBODY;
     const mayAsk = (id: NodeId) => this.#mayAsk(session, shard, id);
     let order: DutyOrder | undefined;
-    const makeOrder = () => this.#orderOf(session, shard, blob, wanters, spared.length > 0);
+    const makeOrder = () => this.#orderOf(session, shard, blob, seed.any);
     return {
       nowMs,
-      holders: free === undefined ? [] : [free.peer.id],
-      areHoldersBusy: holders.length > 0,
+      holder: holder.best?.peer.id,
+      areHoldersBusy: holder.any,
       isRare: holderCount(blob, shard) === 1,
-      seeds: seed === undefined ? [] : [seed.peer.id],
-      areSeedsBusy: spared.length > 0,
+      seed: seed.best?.peer.id,
+      areSeedsBusy: seed.any,
       hints: notes.hints(shard),
       hasRivals: wanters.length > 0,
       settleUntilMs: notes.settleUntilMs,
@@ -210,49 +243,84 @@ export class SwarmPlanner {
         order ??= makeOrder();
         return order;
       },
-      mayTakeDuty: spared.length > 0 || session.originAllowed,
+      isInWindow,
+      hasRoot: (blob.roots.get(shard)?.size ?? 0) > 0,
+      mayTakeDuty: seed.any || session.originAllowed,
       hasDutyFailed: notes.hasFailures(shard, nowMs),
       canAskOrigin: this.#canAskOrigin(session),
       isOriginAllowed: session.originAllowed,
-      waitingSinceMs: notes.waitingSince.get(shard) ?? nowMs,
+      waitingSinceMs: Math.max(notes.waitingSince.get(shard) ?? nowMs, this.#state.flowedMs),
       random: options.random(),
       mayAsk,
     };
   }
 
-  /** Peers that hold the shard and have not failed us for it, best first. `complete`: only seeds; else only the others while seeds are scarce. */
-  #holdersOf(session: Session, shard: number, blob: BlobPeers, wantSeeds: boolean): PeerBlob[] {
-    const { nowMs, catalog } = this.#state;
+  /**
+   * The best peer that holds the shard and can be asked now, and whether there is any that holds it and has not failed us.
+   * Looks at no more than {@link MOST_LOOKED_AT} of them, beginning at a place that depends on shard and node.
+   *
+   * @param isSeed only seeds; else, while seeds are scarce, only the others.
+   */
+  #holderOf(session: Session, shard: number, blob: BlobPeers, isSeed: boolean, besides?: NodeId): Holder {
+    const { catalog } = this.#state;
     const seeds = catalog.seeds(blob);
-    if (blob.holders[shard] === 0 && seeds.length === 0) return [];
+    if (blob.holders[shard] === 0 && seeds.length === 0) return NOBODY;
     const isScarce = areSeedsScarce(seeds.length, catalog.wanters(blob).length + 1);
+    const parts = isSeed ? seeds : catalog.usable(blob);
+    const draw = drawOf(this.#state.self?.key ?? 0, shardKeyOf(session.notes.blobKey, shard));
     const found: PeerBlob[] = [];
-    for (const part of wantSeeds ? seeds : blob.peers.values()) {
-      if (!holdsShard(part, shard) || !isUsable(part.peer) || part.peer.notBeforeMs > nowMs) continue;
-      if (isScarce && part.isComplete !== wantSeeds) continue;
-      if (!session.notes.isAvoided(shard, part.peer.id, nowMs, "failed")) found.push(part);
+    let any = false;
+    for (let index = 0; index < parts.length && found.length < MOST_LOOKED_AT; index += 1) {
+      const part = parts[(draw + index) % parts.length] as PeerBlob;
+      if (!holdsShard(part, shard) || (isScarce && part.isComplete !== isSeed) || part.peer.id === besides) continue;
+      const standing = this.#standingOf(session, shard, part.peer);
+      any ||= standing !== "failed";
+      if (standing === "free") found.push(part);
     }
-    return this.#ranked(found, shardKeyOf(session.notes.blobKey, shard));
+    return { any, best: this.#bestOf(found, draw) };
   }
 
-  #ranked(parts: readonly PeerBlob[], shardKey: number): PeerBlob[] {
-    const ownKey = this.#state.self?.key ?? 0;
-    const offers = parts.map((part): [Offer, PeerBlob] => {
-      const { peer, isComplete } = part;
-      const linkClass = peer.links[0]?.class ?? "routed";
-      const { rateBytesPerS, freeSlots } = peer;
-      return [{ linkClass, isComplete, rateBytesPerS, freeSlots, draw: drawOf(peer.key ^ ownKey, shardKey) }, part];
-    });
-    return offers.sort(([a], [b]) => compareOffers(a, b)).map(([, part]) => part);
+  #standingOf(session: Session, shard: number, peer: Peer): "free" | "busy" | "failed" {
+    const { nowMs } = this.#state;
+    if (peer.notBeforeMs > nowMs || session.notes.isAvoided(shard, peer.id, nowMs, "failed")) return "failed";
+    return session.notes.isAvoided(shard, peer.id, nowMs) ? "busy" : "free";
   }
 
-  #orderOf(session: Session, shard: number, blob: BlobPeers, wanters: readonly PeerBlob[], fromSeed: boolean): DutyOrder {
-    const { nowMs, self } = this.#state;
+  #bestOf(parts: readonly PeerBlob[], draw: number): PeerBlob | undefined {
+    let best: PeerBlob | undefined;
+    let bestOffer: Offer | undefined;
+    for (const part of parts) {
+      const { key, links, rateBytesPerS, freeSlots } = part.peer;
+      const linkClass = links[0]?.class ?? "routed";
+      const offer = { linkClass, isComplete: part.isComplete, rateBytesPerS, freeSlots, draw: drawOf(key, draw) };
+      if (bestOffer !== undefined && compareOffers(offer, bestOffer) >= 0) continue;
+      best = part;
+      bestOffer = offer;
+    }
+    return best;
+  }
+
+  /** Orders are kept for a moment: a shard that was refused is asked for again and again, and little changes meanwhile. */
+  #orderOf(session: Session, shard: number, blob: BlobPeers, fromSeed: boolean): DutyOrder {
+    const { nowMs } = this.#state;
+    const { orders } = session.notes;
+    const root = this.#rootOf(session, shard, blob)?.id;
+    const cached = orders.get(shard);
+    if (cached !== undefined && cached.untilMs > nowMs && cached.version === blob.version && cached.root === root) {
+      return cached.order;
+    }
+    const order = this.#computeOrder(session, shard, blob, fromSeed);
+    orders.set(shard, { order, root, version: blob.version, untilMs: nowMs + ORDER_KEPT_MS });
+    return order;
+  }
+
+  #computeOrder(session: Session, shard: number, blob: BlobPeers, fromSeed: boolean): DutyOrder {
+    const { nowMs, self, catalog, options } = this.#state;
     const { notes } = session;
     const root = this.#rootOf(session, shard, blob);
     const others: Contender[] = [];
     let hasRoot = false;
-    for (const { peer, mayFetch, wantedSinceMs } of wanters) {
+    for (const { peer, mayFetch, wantedSinceMs } of catalog.wanters(blob)) {
       if (peer.notBeforeMs > nowMs || notes.isAvoided(shard, peer.id, nowMs, "failed")) continue;
       const isNewcomer = wantedSinceMs > notes.startedMs + SETTLE_MOST_MS && nowMs - wantedSinceMs < NEWCOMER_MS;
       others.push({ node: peer, isEligible: (fromSeed || mayFetch) && !isNewcomer });
@@ -260,7 +328,7 @@ export class SwarmPlanner {
     }
     if (root !== undefined && !hasRoot) others.push({ node: root, isEligible: true });
     const own = { node: self as NonNullable<typeof self>, isEligible: fromSeed || session.originAllowed };
-    return new DutyOrder(own, others, shardKeyOf(notes.blobKey, shard), root?.id);
+    return dutyOrder(own, others, shardKeyOf(notes.blobKey, shard), root?.id, options.random());
   }
 
   #rootOf(session: Session, shard: number, blob: BlobPeers): Peer | undefined {

@@ -1,11 +1,20 @@
 /** What a session learned while asking peers: whom to leave alone for which shard, whom to try, what waits until when. */
 import type { NodeId } from "@swarmd/protocol";
+import type { DutyOrder } from "../planner/duty-order.js";
 
 /** `busy`: had no slot or not the shard yet. `failed`: does not count for this shard any more. */
 type Kind = "busy" | "failed";
 
 interface Avoidance {
   readonly kind: Kind;
+  readonly untilMs: number;
+}
+
+/** An order and what it was computed from. */
+export interface CachedOrder {
+  readonly order: DutyOrder;
+  readonly root: NodeId | undefined;
+  readonly version: number;
   readonly untilMs: number;
 }
 
@@ -20,6 +29,8 @@ export class PeerNotes {
   readonly waits = new Map<number, number>();
   /** Since when nothing could be done about a shard. */
   readonly waitingSince = new Map<number, number>();
+  /** Orders computed lately; see the swarm planner. */
+  readonly orders = new Map<number, CachedOrder>();
   /** Shards of which wrong bytes are in the file. */
   readonly poisoned = new Set<number>();
   readonly #hints = new Map<number, readonly NodeId[]>();
@@ -37,6 +48,7 @@ export class PeerNotes {
       this.#avoided.set(shard, avoided);
     }
     avoided.set(peer, { kind, untilMs });
+    if (kind === "failed") this.orders.delete(shard);
   }
 
   isAvoided(shard: number, peer: NodeId, nowMs: number, kind?: Kind): boolean {
@@ -75,6 +87,7 @@ export class PeerNotes {
   done(shard: number): void {
     this.flows(shard);
     this.waits.delete(shard);
+    this.orders.delete(shard);
     this.#avoided.delete(shard);
   }
 }

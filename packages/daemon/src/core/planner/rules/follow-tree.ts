@@ -1,13 +1,8 @@
-/** Somebody else is on duty: follow our parent in the shard's tree, or the next above it that takes us. */
+/** Somebody else is on duty: follow our parent in the shard's tree, or another that stands before us and has a slot free. */
 import type { Rule } from "../question.js";
 
-export const followTree: Rule = ({ order, hasRivals, mayAsk, random }) => {
-  if (!hasRivals || order.place === 0) return undefined;
-  for (const place of order.ancestors()) {
-    const peer = order.at(place);
-    if (mayAsk(peer)) return { kind: "peer", peer, reason: "relay", isRoot: false };
-  }
-  // All above us are full: any node before us in the order will have the shard sooner than we.
-  const peer = order.at(Math.floor(random * order.place));
-  return mayAsk(peer) ? { kind: "peer", peer, reason: "relay", isRoot: false } : undefined;
+export const followTree: Rule = ({ hasRivals, isInWindow, hasRoot, order, mayAsk }) => {
+  if (!hasRivals || !(isInWindow || hasRoot)) return undefined;
+  const peer = order.above.find((id) => mayAsk(id));
+  return peer === undefined ? undefined : { kind: "peer", peer, reason: "relay", isRoot: false };
 };

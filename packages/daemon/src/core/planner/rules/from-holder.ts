@@ -4,9 +4,8 @@ import type { Rule } from "../question.js";
 /** A slot comes free when a shard is through; asking much oftener only costs messages. */
 const RETRY_MS = 100;
 
-export const fromHolder: Rule = ({ holders, areHoldersBusy, isRare, nowMs, random }) => {
-  const [peer] = holders;
-  if (peer !== undefined) return { kind: "peer", peer, reason: isRare ? "rarest" : "order", isRoot: false };
+export const fromHolder: Rule = ({ holder, areHoldersBusy, isRare, nowMs, random }) => {
+  if (holder !== undefined) return { kind: "peer", peer: holder, reason: isRare ? "rarest" : "order", isRoot: false };
   if (!areHoldersBusy) return undefined;
   return { kind: "wait", reason: "wait:slots", untilMs: nowMs + RETRY_MS * (0.5 + random) };
 };
