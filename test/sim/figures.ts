@@ -26,6 +26,7 @@ export function figuresOf(outcome: Outcome, plan: Plan): Figures {
     ended: ended.length / Math.max(1, nodes.length),
     gossip: outcome.gossipBytes / Math.max(1, outcome.movedBytes),
     banned: liars.length === 0 ? 1 : bans / (liars.length * nodes.length),
-    wasted: nodes.reduce((sum, node) => sum + Math.max(0, node.receivedBytes / size - 1), 0) / Math.max(1, nodes.length),
+    wasted:
+      nodes.reduce((sum, node) => sum + Math.max(0, node.receivedBytes / size - 1), 0) / Math.max(1, nodes.length),
   };
 }

@@ -23,7 +23,9 @@ for (const scenario of SCENARIOS.filter((one) => name === "all" || one.name === 
     console.log(
       scenario.name.padEnd(10),
       `N=${nodes} s=${seed}`,
-      Object.entries(f).map(([key, number]) => `${key} ${number.toFixed(4)}`).join("  "),
+      Object.entries(f)
+        .map(([key, number]) => `${key} ${number.toFixed(4)}`)
+        .join("  "),
       `| ${(performance.now() - began).toFixed(0)} ms, ${outcome.inputs} inputs, ${outcome.decisions} decisions, ${outcome.refusals} refusals, cpu ${outcome.cpuMs.toFixed(0)}`,
       [...outcome.reasons].map(([reason, count]) => `${reason}:${count}`).join(" "),
       failures.slice(0, 2).join(";"),

@@ -50,7 +50,10 @@ const spread: Scenario = {
   sizes: [8, 32, 128],
   plan: (nodes, dice): Plan => ({
     ...BASE,
-    nodes: Array.from({ length: nodes }, (_, index) => ({ ...NODE, startMs: WARM_MS + (index === 0 ? 0 : dice.between(0, wanMs)) })),
+    nodes: Array.from({ length: nodes }, (_, index) => ({
+      ...NODE,
+      startMs: WARM_MS + (index === 0 ? 0 : dice.between(0, wanMs)),
+    })),
     origin: WAN,
     // The origin's copy is there at wanMs at the earliest; who starts late can't be faster than its own link either.
     boundMs: ({ startMs }) => Math.max(WARM_MS + wanMs - startMs, lanMs),
@@ -153,7 +156,9 @@ const churn = disturbed(
   "churn",
   "30 % of the nodes crash over the run",
   (nodes, dice) =>
-    dice.pick(Math.round(0.3 * nodes), nodes).map((node) => ({ atMs: dice.between(0.02, 0.98) * wanMs, kind: "crash", node })),
+    dice
+      .pick(Math.round(0.3 * nodes), nodes)
+      .map((node) => ({ atMs: dice.between(0.02, 0.98) * wanMs, kind: "crash", node })),
   FAULT_TARGETS,
 );
 
@@ -161,7 +166,9 @@ const slow = disturbed(
   "slow",
   "a tenth of the nodes become a hundred times slower midway",
   (nodes, dice) =>
-    dice.pick(Math.ceil(0.1 * nodes), nodes).map((node) => ({ atMs: dice.between(0.2, 0.6) * wanMs, kind: "slow", node, factor: 0.01 })),
+    dice
+      .pick(Math.ceil(0.1 * nodes), nodes)
+      .map((node) => ({ atMs: dice.between(0.2, 0.6) * wanMs, kind: "slow", node, factor: 0.01 })),
   [
     { figure: "egress", median: 1.05, worst: 1.05 },
     { figure: "fastTime", median: 1.2, worst: 1.2 },
@@ -214,7 +221,13 @@ const skew = ((): Scenario => {
     const clockOf = () => ({ offsetMs: dice.between(0, 3_600_000), rate: dice.between(0.999, 1.001) });
     return { ...base, nodes: base.nodes.map((node) => ({ ...node, clock: clockOf() })) };
   };
-  return { name: "skew", about: "clocks an hour apart, and running 0.1 % fast or slow", sizes: [32], plan, targets: cold.targets };
+  return {
+    name: "skew",
+    about: "clocks an hour apart, and running 0.1 % fast or slow",
+    sizes: [32],
+    plan,
+    targets: cold.targets,
+  };
 })();
 
 export const SCENARIOS: readonly Scenario[] = [

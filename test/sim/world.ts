@@ -1,9 +1,10 @@
 /** Many engines, one clock: carries out their effects on a simulated network and measures what comes of it. */
-import { type BlobId, type ErrorCode, type NodeId, parseBlobId, parseNodeId } from "@swarmd/protocol";
+
 import { type Announcement, announcementBytes } from "@swarmd/daemon/core/catalog/announcement";
 import { Engine, SWARM_DEFAULTS } from "@swarmd/daemon/core/engine";
 import type { BlobSpec, Effect, Input, Reason, Verdict } from "@swarmd/daemon/core/messages";
 import { ShardSet } from "@swarmd/daemon/core/shard-set";
+import { type BlobId, type ErrorCode, type NodeId, parseBlobId, parseNodeId } from "@swarmd/protocol";
 import type { Dice } from "./dice.js";
 import { EventQueue } from "./event-queue.js";
 import { type Flow, FlowSharing, ORIGIN } from "./flows.js";
@@ -82,7 +83,7 @@ export class World {
   readonly #byAttempt: Map<number, Flow>[] = [];
   readonly #byRequest: Map<number, Flow>[] = [];
   /** Attempts that are not flowing yet or any more, but not ended either. */
-  readonly #pending: Map<number, { peer: number }>[] = [];
+  readonly #pending: Map<number, { readonly peer: number; readonly request: number }>[] = [];
   #partition: number | undefined;
   #nowMs = 0;
   #nextRequest = 1;
@@ -165,7 +166,7 @@ export class World {
       random: () => this.#dice.next(),
       shardBytes: this.#plan.shardBytes,
       originRequests: WORKERS,
-      swarm: { self: id, epoch: 1, capacityBytesPerS: plan.upBytesPerS, isCluster: false, ...SWARM_DEFAULTS, ...JSON.parse(process.env.SW ?? '{}') },
+      swarm: { self: id, epoch: 1, capacityBytesPerS: plan.upBytesPerS, isCluster: false, ...SWARM_DEFAULTS },
     });
     const node: SimNode = {
       index,
@@ -298,14 +299,16 @@ export class World {
         this.#reasons.set(effect.reason, (this.#reasons.get(effect.reason) ?? 0) + 1);
         break;
       case "answer":
-        this.#verdicts.set(effect.request, effect.verdict);
+        this.#asks.get(effect.request)?.(effect.verdict);
+        this.#asks.delete(effect.request);
         break;
       case "close":
         break;
     }
   }
 
-  readonly #verdicts = new Map<number, Verdict>();
+  /** What follows the answer to a request. */
+  readonly #asks = new Map<number, (verdict: Verdict) => void>();
 
   #wakeAt(node: SimNode, atMs: number): void {
     node.wakeAtMs = atMs;
@@ -322,13 +325,22 @@ export class World {
   #fetch(node: SimNode, { attempt, blob, startBytes, endBytes, source }: Effective<"fetch">): void {
     const blobIndex = this.#blobIndex.get(blob) as number;
     if (source.kind === "origin") {
-      this.#pending[node.index]?.set(attempt, { peer: ORIGIN });
-      const flow = newFlow({ from: ORIGIN, to: node.index, blob: blobIndex, attempt, request: 0, startBytes, endBytes });
+      this.#pending[node.index]?.set(attempt, { peer: ORIGIN, request: 0 });
+      const flow = newFlow({
+        from: ORIGIN,
+        to: node.index,
+        blob: blobIndex,
+        attempt,
+        request: 0,
+        startBytes,
+        endBytes,
+      });
       this.#after(this.#plan.origin?.latencyMs ?? 0, () => this.#begin(node, flow));
       return;
     }
     const peer = this.#byId.get(source.peer) as SimNode;
-    this.#pending[node.index]?.set(attempt, { peer: peer.index });
+    const request = this.#nextRequest++;
+    this.#pending[node.index]?.set(attempt, { peer: peer.index, request });
     if (!this.#isReachable(node, peer)) {
       this.#after(peer.isUp ? ASK_DEADLINE_MS : 1, () => this.#end(node, attempt, startBytes, "PEER_UNREACHABLE"));
       return;
@@ -337,7 +349,6 @@ export class World {
       this.#after(ASK_DEADLINE_MS, () => this.#end(node, attempt, startBytes, "PEER_STALLED"));
       return;
     }
-    const request = this.#nextRequest++;
     const flow = newFlow({ from: peer.index, to: node.index, blob: blobIndex, attempt, request, startBytes, endBytes });
     this.#after(this.#plan.latencyMs, () => this.#askPeer(node, peer, flow, blob));
   }
@@ -349,17 +360,16 @@ export class World {
       this.#after(this.#plan.latencyMs, () => this.#begin(node, flow));
       return;
     }
+    this.#asks.set(request, (verdict) => {
+      if (verdict.kind === "serve") {
+        this.#after(this.#plan.latencyMs, () => this.#begin(node, flow));
+        return;
+      }
+      this.#refusals += 1;
+      const { code, redirect } = verdict;
+      this.#after(this.#plan.latencyMs, () => this.#end(node, attempt, positionBytes, code, redirect));
+    });
     this.#send(peer, { type: "asked", request, peer: node.id, blob, shard, startBytes: positionBytes });
-    const verdict = this.#verdicts.get(request);
-    this.#verdicts.delete(request);
-    if (verdict?.kind === "serve") {
-      this.#after(this.#plan.latencyMs, () => this.#begin(node, flow));
-      return;
-    }
-    this.#refusals += 1;
-    const code = verdict?.code ?? "PEER_UNREACHABLE";
-    const redirect = verdict?.redirect ?? [];
-    this.#after(this.#plan.latencyMs, () => this.#end(node, attempt, positionBytes, code, redirect));
   }
 
   #begin(node: SimNode, flow: Flow): void {
@@ -374,15 +384,28 @@ export class World {
   }
 
   /** Ends an attempt towards its engine, and its flow, if it has one. */
-  #end(node: SimNode, attempt: number, positionBytes: number, code?: ErrorCode, redirect: readonly NodeId[] = []): void {
-    const pending = this.#pending[node.index];
-    if (pending?.delete(attempt) !== true) return;
+  #end(
+    node: SimNode,
+    attempt: number,
+    positionBytes: number,
+    code?: ErrorCode,
+    redirect: readonly NodeId[] = [],
+  ): void {
+    const pending = this.#pending[node.index]?.get(attempt);
+    if (pending === undefined) return;
+    this.#pending[node.index]?.delete(attempt);
     const flow = this.#byAttempt[node.index]?.get(attempt);
     if (flow !== undefined) this.#remove(flow);
+    else if (this.#asks.delete(pending.request)) this.#takeBack(pending);
     const position = flow === undefined ? positionBytes : Math.floor(flow.positionBytes);
     if (flow !== undefined && (code === "PEER_CORRUPT" || code === "PEER_TAINTED")) this.#wipe(node, flow);
     const fault = code && { code, blame: "peer" as const, message: code, redirect };
     this.#send(node, { type: "ended", attempt, positionBytes: position, ...(fault && { fault }) });
+  }
+
+  #takeBack({ peer, request }: { readonly peer: number; readonly request: number }): void {
+    const other = this.#nodes[peer] as SimNode;
+    this.#after(this.#plan.latencyMs, () => this.#send(other, { type: "served", request }));
   }
 
   #wipe(node: SimNode, { blob, endBytes }: Flow): void {
@@ -479,7 +502,12 @@ export class World {
     node.isUp = false;
     for (const flow of [...this.#flows]) {
       if (flow.to === node.index) this.#remove(flow);
-      else if (flow.from === node.index) this.#breakLater(flow, RESET_MS);
+    }
+    for (const [index, pending] of this.#pending.entries()) {
+      for (const [attempt, { peer }] of pending) {
+        const other = this.#nodes[index] as SimNode;
+        if (peer === node.index) this.#after(RESET_MS, () => this.#end(other, attempt, 0, "PEER_UNREACHABLE"));
+      }
     }
     for (const other of this.#nodes) {
       if (other !== node) this.#after(RESET_MS, () => this.#send(other, { type: "peer-down", peer: node.id }));

@@ -51,7 +51,9 @@ export class Announcer {
   flush(): void {
     const blobs = [...this.#changed.keys()].slice(0, BLOBS_PER_RECORD);
     if (blobs.length === 0) return;
-    const news = blobs.map((blob) => this.#newsOf(blob, this.#changed.get(blob) ?? [])).filter((one) => one !== undefined);
+    const news = blobs
+      .map((blob) => this.#newsOf(blob, this.#changed.get(blob) ?? []))
+      .filter((one) => one !== undefined);
     for (const blob of blobs) this.#changed.delete(blob);
     if (this.#changed.size > 0) this.#state.timers.setIfEarlier("announce", this.#state.nowMs);
     if (news.length > 0) this.#publish(news, false);
@@ -103,7 +105,8 @@ export class Announcer {
     const blobs = new Set([...this.#state.sessions.keys(), ...this.#state.library.keys()]);
     const news = [...blobs].map((blob) => this.#newsOf(blob, undefined)).filter((one) => one !== undefined);
     const records: BlobNews[][] = [];
-    for (let from = 0; from < news.length; from += BLOBS_PER_RECORD) records.push(news.slice(from, from + BLOBS_PER_RECORD));
+    for (let from = 0; from < news.length; from += BLOBS_PER_RECORD)
+      records.push(news.slice(from, from + BLOBS_PER_RECORD));
     return records.length === 0 ? [[]] : records;
   }
 
@@ -119,7 +122,9 @@ export class Announcer {
   #costOf(blob: BlobId): number {
     const shards = this.#state.sessions.get(blob)?.shards.count ?? 0;
     const listBytes = shards <= EXACT_UP_TO ? shards / 8 : 2 * (this.#changed.get(blob)?.length ?? 0);
-    return (announcementBytes({ blobs: [] } as unknown as Announcement) + 48 + listBytes) * this.#state.catalog.peers.size;
+    return (
+      (announcementBytes({ blobs: [] } as unknown as Announcement) + 48 + listBytes) * this.#state.catalog.peers.size
+    );
   }
 
   /** @param added shards since the last time; undefined to name all. Undefined is returned for what nobody may hear of. */

@@ -65,7 +65,12 @@ export class Engine {
     this.#swarmPlanner = new SwarmPlanner(state, this.#fetching);
     this.#faults = new PeerFaults(state, this.#lifecycle);
     this.#uploads = new Uploads(state, this.#swarmPlanner);
-    const parts = { lifecycle: this.#lifecycle, fetching: this.#fetching, planner: this.#swarmPlanner, faults: this.#faults };
+    const parts = {
+      lifecycle: this.#lifecycle,
+      fetching: this.#fetching,
+      planner: this.#swarmPlanner,
+      faults: this.#faults,
+    };
     this.#watch = new Watch(state, parts);
   }
 
@@ -179,7 +184,9 @@ export class Engine {
 
   #heard({ peer, record }: Of<"heard">): void {
     const { catalog, nowMs } = this.#state;
-    const wanted = record.blobs.filter(({ blob, wants }) => wants && catalog.find(blob)?.peers.get(peer)?.wants !== true);
+    const wanted = record.blobs.filter(
+      ({ blob, wants }) => wants && catalog.find(blob)?.peers.get(peer)?.wants !== true,
+    );
     const news = catalog.heard(peer, record, nowMs);
     if (news === undefined) return;
     for (const one of news) this.#newsOf(one, peer);

@@ -110,7 +110,8 @@ export class Fetching {
     if (!("attempts" in state) || state.attempts.length < 2) return;
     for (const id of state.attempts) {
       const rival = this.#state.attempts.get(id);
-      if (rival !== undefined && id !== attempt.id && firstShard(rival) === lastShard(rival)) this.#lifecycle.cancel(rival);
+      if (rival !== undefined && id !== attempt.id && firstShard(rival) === lastShard(rival))
+        this.#lifecycle.cancel(rival);
     }
   }
 

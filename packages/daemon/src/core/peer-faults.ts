@@ -9,7 +9,7 @@ import type { EngineState } from "./state.js";
 /** A refusing peer is asked again after so long, doubling up to eight times as long: it refuses quickly, and frees slots quickly. */
 const BUSY_MS = 150;
 /** So many peers are asked for a shard one after the other; then there is a wait before the next, longer each time. */
-const FREE_TRIES = 2;
+const FREE_TRIES = 16;
 const WAIT_PER_REFUSAL_MS = 25;
 const MOST_WAIT_MS = 400;
 /** A peer that failed for a shard does not count for it so long. */
@@ -58,7 +58,10 @@ export class PeerFaults {
     const peer = this.#state.catalog.peers.get(id);
     const isAliveElsewhere = [...this.#state.attempts.values()].some(
       ({ source, progressMs, startedMs }) =>
-        source.kind === "peer" && source.peer === id && progressMs > startedMs && this.#state.nowMs - progressMs < PEER_BACK_OFF_MS,
+        source.kind === "peer" &&
+        source.peer === id &&
+        progressMs > startedMs &&
+        this.#state.nowMs - progressMs < PEER_BACK_OFF_MS,
     );
     if (peer === undefined || isAliveElsewhere) return;
     peer.failures += 1;

@@ -26,8 +26,8 @@ export interface SwarmOptions {
   readonly isCluster: boolean;
 }
 
-/** Measured to suit: more downloads than that smear the window, fewer leave links idle; as many uploads, and some to spare. */
-export const SWARM_DEFAULTS = { downloads: 20, uploads: 16 } as const;
+/** Measured to suit: more downloads than that smear the window, fewer leave links idle. Uploads are bounded by load first (see `admit`). */
+export const SWARM_DEFAULTS = { downloads: 20, uploads: 32 } as const;
 
 export interface EngineOptions {
   /** From 0 to 1; the engine has no dice of its own. */

@@ -1,13 +1,13 @@
 /** Peers ask: who gets a slot, who is sent elsewhere. */
 import type { BlobId, NodeId } from "@swarmd/protocol";
 import { holdsShard, isUsable } from "./catalog/catalog.js";
-import type { Input } from "./messages.js";
+import type { Input, RequestId } from "./messages.js";
 import { placeScore } from "./planner/duty-order.js";
 import { keyOf, shardKeyOf } from "./planner/rendezvous.js";
 import { areSeedsScarce } from "./planner/scarce.js";
 import type { SwarmPlanner } from "./planner/swarm-planner.js";
 import { fastThreshold } from "./planner/tiers.js";
-import { admit, type Standing } from "./policy/admit.js";
+import { admit, loadOf, type Standing } from "./policy/admit.js";
 import type { Session } from "./session/session.js";
 import type { EngineState, Upload } from "./state.js";
 
@@ -29,15 +29,15 @@ export class Uploads {
 
   asked(asked: Asked): void {
     const { request, peer, blob, shard } = asked;
-    const slots = this.#state.options.swarm?.uploads ?? 0;
     const standing = this.#standing(asked);
     const uploads = [...this.#state.uploads.values()];
     const verdict = admit({
       standing,
       isAllowed: this.#isAllowed(peer, blob),
-      slots,
-      freeSlots: slots - uploads.length,
-      askerSlots: uploads.filter((upload) => upload.peer === peer).length,
+      slots: this.#state.options.swarm?.uploads ?? 0,
+      load: uploads.reduce((sum, upload) => sum + this.#loadOf(upload), 0),
+      uploads: uploads.length,
+      askerUploads: uploads.filter((upload) => upload.peer === peer).length,
       children: uploads.filter((upload) => upload.blob === blob && upload.shard === shard).map((upload) => upload.peer),
       givenTo: this.#givenTo(asked),
       others: this.#others(asked, standing),
@@ -46,8 +46,20 @@ export class Uploads {
     this.#state.emit({ type: "answer", request, verdict });
   }
 
-  served(request: number): void {
+  /** An upload is over. */
+  served(request: RequestId): void {
     this.#state.uploads.delete(request);
+  }
+
+  /** How fast the shard arrives here bounds how fast it can leave. */
+  #loadOf({ blob, shard }: Upload): number {
+    const capacity = this.#state.options.swarm?.capacityBytesPerS ?? 0;
+    const state = this.#state.library.has(blob) ? undefined : this.#state.sessions.get(blob)?.shards.state(shard);
+    if (state === undefined || !("attempts" in state)) return loadOf(undefined, capacity);
+    const attempt = this.#state.attempts.get(state.attempts[0] as number);
+    const ageMs = attempt === undefined ? 0 : attempt.progressMs - attempt.startedMs;
+    if (attempt === undefined || ageMs <= 0) return loadOf(0, capacity);
+    return loadOf((1_000 * (attempt.positionBytes - attempt.startBytes)) / ageMs, capacity);
   }
 
   /** A blob left the cache: nothing of it was given to anybody. */
@@ -80,7 +92,11 @@ export class Uploads {
     if (session.shards.held.has(shard)) return { kind: "held" };
     if (session.phase !== "fetching") return { kind: "absent" };
     if (session.shards.absent.has(shard) && !this.#planner.startOnDemand(session, shard)) return { kind: "absent" };
-    return { kind: "coming", isRoot: this.#isRoot(session, shard), isAhead: this.#isAhead(session, shard, startBytes, peer) };
+    return {
+      kind: "coming",
+      isRoot: this.#isRoot(session, shard),
+      isAhead: this.#isAhead(session, shard, startBytes, peer),
+    };
   }
 
   #isRoot(session: Session, shard: number): boolean {

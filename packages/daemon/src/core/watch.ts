@@ -60,9 +60,11 @@ export class Watch {
     for (const attempt of [...this.#state.attempts.values()]) {
       const { session, source } = attempt;
       const shard = firstShard(attempt);
-      if (session.blob !== blob || attempt.isCancelled || lastShard(attempt) !== shard || !roots.includes(shard)) continue;
+      if (session.blob !== blob || attempt.isCancelled || lastShard(attempt) !== shard || !roots.includes(shard))
+        continue;
       if (attempt.isRoot) this.#yieldTo(attempt, shard, peerKey);
-      else if (source.kind === "peer" && this.#state.nowMs - attempt.progressMs > IDLE_MS) this.#lifecycle.cancel(attempt);
+      else if (source.kind === "peer" && this.#state.nowMs - attempt.progressMs > IDLE_MS)
+        this.#lifecycle.cancel(attempt);
     }
   }
 

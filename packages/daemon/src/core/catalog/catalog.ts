@@ -184,7 +184,8 @@ export class Catalog {
 
   #restart(peer: Peer, record: Announcement): void {
     const named = new Set(record.blobs.map((news) => news.blob));
-    for (const blob of [...peer.blobs.keys()]) if (!named.has(blob) || record.epoch > peer.epoch) this.#forget(peer, blob);
+    for (const blob of [...peer.blobs.keys()])
+      if (!named.has(blob) || record.epoch > peer.epoch) this.#forget(peer, blob);
   }
 
   #fold(peer: Peer, news: BlobNews, nowMs: number): boolean {

@@ -103,7 +103,16 @@ export class OriginPlanner {
     }
     if (session.attempts.size > 0) return false;
     session.restart();
-    this.#fetching.start({ session, first: 0, last: session.shards.count - 1, source: ORIGIN, reason: why, pull, isRoot: true, place: 0 });
+    this.#fetching.start({
+      session,
+      first: 0,
+      last: session.shards.count - 1,
+      source: ORIGIN,
+      reason: why,
+      pull,
+      isRoot: true,
+      place: 0,
+    });
     return true;
   }
 

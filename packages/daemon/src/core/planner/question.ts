@@ -51,4 +51,3 @@ export type Answer =
 
 /** `undefined`: ask the next rule. */
 export type Rule = (question: Question) => Answer | undefined;
-

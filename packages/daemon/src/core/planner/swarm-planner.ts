@@ -162,7 +162,11 @@ export class SwarmPlanner {
     const shards: number[] = [];
     if (session.phase !== "fetching") return shards;
     const { absent } = session.shards;
-    for (let shard = absent.next(from); shard !== -1 && shard < end && shards.length < most; shard = absent.next(shard + 1)) {
+    for (
+      let shard = absent.next(from);
+      shard !== -1 && shard < end && shards.length < most;
+      shard = absent.next(shard + 1)
+    ) {
       shards.push(shard);
       const untilMs = this.#readyAtMs(session, shard);
       if (untilMs > this.#state.nowMs) this.#state.timers.setIfEarlier("plan", untilMs);

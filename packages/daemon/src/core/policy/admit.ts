@@ -12,10 +12,12 @@ export type Standing =
 export interface Application {
   readonly standing: Standing;
   readonly isAllowed: boolean;
-  readonly freeSlots: number;
-  /** Slots that the asker has already. */
-  readonly askerSlots: number;
-  /** Slots in all. */
+  /** Share of the node's capacity that uploads take already, this one not counted; see {@link loadOf}. */
+  readonly load: number;
+  /** Uploads under way, in all and for this asker. */
+  readonly uploads: number;
+  readonly askerUploads: number;
+  /** Most uploads at a time. */
   readonly slots: number;
   /** Uploads of this shard under way, and who gets them. */
   readonly children: readonly NodeId[];
@@ -25,6 +27,13 @@ export interface Application {
   readonly others: readonly NodeId[];
 }
 
+/**
+ * So many uploads share the link when each could fill it. Fewer than a node has downloads: then a node whose link is full sends
+ * askers away to those whose links are not, and all links fill evenly (measured; see docs/adr/0003).
+ */
+const FULL_SPEED_UPLOADS = 16;
+/** A shard that arrives at less than this share of our capacity leaves room for others beside it. */
+const SLOW_SHARE = 1 / 64;
 /** Children per shard: a few more than the tree has by itself, so that orphans find a place. */
 const MOST_CHILDREN = 8;
 /** An asker is told of so many others: enough to find one, few enough to fit a header. */
@@ -32,17 +41,27 @@ const MOST_HINTS = 4;
 /** While slots run short, no asker holds more than this share of them. */
 const FAIR_SHARE = 0.5;
 
+/**
+ * What an upload takes of the node's capacity. A relay can't go faster than its shard arrives, so many slow ones fit beside each
+ * other, where few bulk transfers do.
+ *
+ * @param relayBytesPerS the rate at which the shard arrives here; undefined if it is all there, 0 if unknown.
+ */
+export function loadOf(relayBytesPerS: number | undefined, capacityBytesPerS: number): number {
+  const share = (relayBytesPerS ?? 0) / Math.max(1, capacityBytesPerS);
+  return share > 0 && share < SLOW_SHARE ? share : 1 / FULL_SPEED_UPLOADS;
+}
+
 export function admit(application: Application): Verdict {
-  const { standing, isAllowed, freeSlots, askerSlots, slots, children, givenTo, others } = application;
+  const { standing, isAllowed, load, uploads, askerUploads, slots, children, givenTo, others } = application;
   if (!isAllowed) return { kind: "refuse", code: "PEER_DENIED", redirect: [] };
   if (standing.kind === "absent") return refuse("PEER_LACKS", others);
   if (standing.kind === "coming" && !standing.isRoot && !standing.isAhead) return refuse("PEER_LACKS", others);
   if (givenTo.length > 0) return refuse("PEER_BUSY", givenTo);
-  const isShort = freeSlots < slots / 4;
-  const isGreedy = isShort && askerSlots >= slots * FAIR_SHARE;
-  if (freeSlots <= 0 || isGreedy) return refuse("PEER_BUSY", [...children, ...others]);
   if (standing.kind === "coming" && children.length >= MOST_CHILDREN) return refuse("PEER_BUSY", children);
-  return { kind: "serve" };
+  const isFull = uploads >= slots || load > 1 - 1 / (2 * FULL_SPEED_UPLOADS);
+  const isGreedy = load >= 1 - FAIR_SHARE / 2 && askerUploads >= FULL_SPEED_UPLOADS * FAIR_SHARE;
+  return isFull || isGreedy ? refuse("PEER_BUSY", [...children, ...others]) : { kind: "serve" };
 }
 
 function refuse(code: "PEER_BUSY" | "PEER_LACKS", redirect: readonly NodeId[]): Verdict {
