@@ -199,7 +199,8 @@ export class Engine {
   #newsOf({ blob, rooted }: BlobNews, peer: Of<"heard">["peer"]): void {
     const session = this.#state.sessions.get(blob);
     if (session === undefined || session.phase !== "fetching") return;
-    this.#watch.rootsHeard(blob, rooted, this.#state.catalog.peers.get(peer)?.key ?? 0);
+    const from = this.#state.catalog.peers.get(peer);
+    if (from !== undefined) this.#watch.rootsHeard(blob, rooted, from);
     if (session.shards.absent.count === 0 || this.#isBusy()) return;
     this.#state.timers.setIfEarlier("plan", this.#state.nowMs + NEWS_MS);
   }

@@ -37,6 +37,8 @@ export class Uploads {
       slots: this.#state.options.swarm?.uploads ?? 0,
       load: uploads.reduce((sum, upload) => sum + this.#loadOf(upload), 0),
       uploads: uploads.length,
+      isSlowAsker: this.#isSlow(peer),
+      slowUploads: uploads.filter((upload) => this.#isSlow(upload.peer)).length,
       askerUploads: uploads.filter((upload) => upload.peer === peer).length,
       children: uploads.filter((upload) => upload.blob === blob && upload.shard === shard).map((upload) => upload.peer),
       givenTo: this.#givenTo(asked),
@@ -51,15 +53,24 @@ export class Uploads {
     this.#state.uploads.delete(request);
   }
 
+  #capacityOf(peer: NodeId): number {
+    return this.#state.catalog.peers.get(peer)?.capacityBytesPerS || Number.POSITIVE_INFINITY;
+  }
+
+  #isSlow(peer: NodeId): boolean {
+    return this.#capacityOf(peer) < fastThreshold(this.#state.options.swarm?.capacityBytesPerS ?? 0);
+  }
+
   /** How fast the shard arrives here bounds how fast it can leave. */
-  #loadOf({ blob, shard }: Upload): number {
+  #loadOf({ peer, blob, shard }: Upload): number {
     const capacity = this.#state.options.swarm?.capacityBytesPerS ?? 0;
+    const askers = this.#capacityOf(peer);
     const state = this.#state.library.has(blob) ? undefined : this.#state.sessions.get(blob)?.shards.state(shard);
-    if (state === undefined || !("attempts" in state)) return loadOf(undefined, capacity);
+    if (state === undefined || !("attempts" in state)) return loadOf(undefined, capacity, askers);
     const attempt = this.#state.attempts.get(state.attempts[0] as number);
     const ageMs = attempt === undefined ? 0 : attempt.progressMs - attempt.startedMs;
-    if (attempt === undefined || ageMs <= 0) return loadOf(0, capacity);
-    return loadOf((1_000 * (attempt.positionBytes - attempt.startBytes)) / ageMs, capacity);
+    if (attempt === undefined || ageMs <= 0) return loadOf(0, capacity, askers);
+    return loadOf((1_000 * (attempt.positionBytes - attempt.startBytes)) / ageMs, capacity, askers);
   }
 
   /** A blob left the cache: nothing of it was given to anybody. */

@@ -1,4 +1,5 @@
 /** Looks after attempts under way: stalls, slow sources, roots that move. Runs on a timer while there is anything to look after. */
+import type { Peer } from "./catalog/catalog.js";
 import type { Fetching } from "./fetching.js";
 import type { Lifecycle } from "./lifecycle.js";
 import type { PeerFaults } from "./peer-faults.js";
@@ -15,6 +16,8 @@ const SWEEP_MS = 250;
 const MOST_RIVALS = 2;
 /** A follower without a byte for so long goes over to a new root at once. */
 const IDLE_MS = 500;
+/** A source that crawled does not count for that shard any more. */
+const SLOW_AVOIDED_MS = 60_000;
 
 export class Watch {
   readonly #state: EngineState;
@@ -55,23 +58,32 @@ export class Watch {
    * A peer became the root of these shards. If two fetch the same shard from a scarce source, the one whose draw is worse yields and
    * follows; a follower whose own source fell silent goes over.
    */
-  rootsHeard(blob: string, roots: readonly number[], peerKey: number): void {
+  rootsHeard(blob: string, roots: readonly number[], peer: Peer): void {
     if (roots.length === 0) return;
     for (const attempt of [...this.#state.attempts.values()]) {
       const { session, source } = attempt;
       const shard = firstShard(attempt);
       if (session.blob !== blob || attempt.isCancelled || lastShard(attempt) !== shard || !roots.includes(shard))
         continue;
-      if (attempt.isRoot) this.#yieldTo(attempt, shard, peerKey);
-      else if (source.kind === "peer" && this.#state.nowMs - attempt.progressMs > IDLE_MS)
-        this.#lifecycle.cancel(attempt);
+      if (attempt.isRoot) this.#yieldTo(attempt, shard, peer);
+      else if (source.kind === "peer" && source.peer !== peer.id) this.#goOver(attempt, shard);
     }
   }
 
-  #yieldTo(attempt: Attempt, shard: number, peerKey: number): void {
+  /** A follower whose source fell silent or crawls leaves it for the new root. */
+  #goOver(attempt: Attempt, shard: number): void {
+    const { source, session } = attempt;
+    const isSlow = this.#slownessOf(attempt) !== undefined;
+    if (source.kind !== "peer" || (!isSlow && this.#state.nowMs - attempt.progressMs <= IDLE_MS)) return;
+    if (isSlow) session.notes.avoid(shard, source.peer, "failed", this.#state.nowMs + SLOW_AVOIDED_MS);
+    this.#lifecycle.cancel(attempt);
+  }
+
+  #yieldTo(attempt: Attempt, shard: number, peer: Peer): void {
     const { session } = attempt;
+    if (session.notes.isAvoided(shard, peer.id, this.#state.nowMs, "failed")) return;
     const shardKey = shardKeyOf(session.notes.blobKey, shard);
-    if (drawOf(peerKey, shardKey) >= drawOf(this.#state.self?.key ?? 0, shardKey)) return;
+    if (drawOf(peer.key, shardKey) >= drawOf(this.#state.self?.key ?? 0, shardKey)) return;
     this.#lifecycle.cancel(attempt);
     this.#state.emit({ type: "decision", blob: session.blob, shard, reason: "yield" });
   }
@@ -89,17 +101,11 @@ export class Watch {
     const shard = firstShard(attempt);
     const state = session.shards.state(shard);
     if (source.kind !== "peer" || !("attempts" in state) || state.attempts.length > 1) return false;
-    const reason = hedge({
-      ageMs: this.#state.nowMs - attempt.startedMs,
-      doneBytes: attempt.positionBytes - attempt.startBytes,
-      leftBytes: attempt.endBytes - attempt.positionBytes,
-      p50Ms: this.#state.shardsMs.at(0.5),
-      p90Ms: this.#state.shardsMs.at(0.9),
-      isLast: session.shards.absent.count === 0,
-    });
-    const rival = reason && this.#planner.findRival(session, shard, source.peer);
+    const reason = this.#slownessOf(attempt);
+    if (reason === undefined) return false;
+    const rival = this.#planner.findRival(session, shard, source.peer);
     const link = rival?.links[0];
-    if (reason === undefined || rival === undefined || link === undefined) return false;
+    if (rival === undefined || link === undefined) return this.#takeOver(attempt, shard);
     this.#fetching.start({
       session,
       first: shard,
@@ -111,6 +117,26 @@ export class Watch {
       place: 0,
     });
     return true;
+  }
+
+  /** Nobody holds the shard, and the root that we follow crawls: as the next in order we take its place, from the byte reached. */
+  #takeOver(attempt: Attempt, shard: number): boolean {
+    const { source, session, place } = attempt;
+    if (source.kind !== "peer" || place !== 1 || !session.originAllowed) return false;
+    session.notes.avoid(shard, source.peer, "failed", this.#state.nowMs + SLOW_AVOIDED_MS);
+    this.#lifecycle.cancel(attempt);
+    return true;
+  }
+
+  #slownessOf(attempt: Attempt): "hedge" | "endgame" | undefined {
+    return hedge({
+      ageMs: this.#state.nowMs - attempt.startedMs,
+      doneBytes: attempt.positionBytes - attempt.startBytes,
+      leftBytes: attempt.endBytes - attempt.positionBytes,
+      p50Ms: this.#state.shardsMs.at(0.5),
+      p90Ms: this.#state.shardsMs.at(0.9),
+      isLast: attempt.session.shards.absent.count === 0,
+    });
   }
 }
 

@@ -66,7 +66,9 @@ export class OriginPlanner {
     for (const session of this.#sessions) {
       const shard = this.#nextReady(session, 0);
       if (shard === -1) continue;
-      if (this.#start(session, shard, runLength(this.#absentShards(), originRequests), "order")) return true;
+      // Others may come to want the blob: they can follow a shard that arrives, not one that is third in a run.
+      const most = this.#state.catalog.upCount > 0 ? 1 : runLength(this.#absentShards(), originRequests);
+      if (this.#start(session, shard, most, "order")) return true;
     }
     return false;
   }

@@ -17,6 +17,9 @@ export interface Application {
   /** Uploads under way, in all and for this asker. */
   readonly uploads: number;
   readonly askerUploads: number;
+  /** The asker's link is far slower than ours; uploads under way to such. */
+  readonly isSlowAsker: boolean;
+  readonly slowUploads: number;
   /** Most uploads at a time. */
   readonly slots: number;
   /** Uploads of this shard under way, and who gets them. */
@@ -34,6 +37,10 @@ export interface Application {
 const FULL_SPEED_UPLOADS = 16;
 /** A shard that arrives at less than this share of our capacity leaves room for others beside it. */
 const SLOW_SHARE = 1 / 64;
+/** The slow may hold so much of the slots: they take little of the link, but must not keep the fast ones out. */
+const SLOW_ASKERS_SHARE = 0.5;
+/** A slow asker has several uploads of ours or others; one takes about this part of its link. */
+const SLOW_ASKER_STREAMS = 8;
 /** Children per shard: a few more than the tree has by itself, so that orphans find a place. */
 const MOST_CHILDREN = 8;
 /** An asker is told of so many others: enough to find one, few enough to fit a header. */
@@ -45,15 +52,33 @@ const FAIR_SHARE = 0.5;
  * What an upload takes of the node's capacity. A relay can't go faster than its shard arrives, so many slow ones fit beside each
  * other, where few bulk transfers do.
  *
+ * @param askerCapacityBytesPerS what the asker's own link carries.
  * @param relayBytesPerS the rate at which the shard arrives here; undefined if it is all there, 0 if unknown.
  */
-export function loadOf(relayBytesPerS: number | undefined, capacityBytesPerS: number): number {
+export function loadOf(
+  relayBytesPerS: number | undefined,
+  capacityBytesPerS: number,
+  askerCapacityBytesPerS: number,
+): number {
   const share = (relayBytesPerS ?? 0) / Math.max(1, capacityBytesPerS);
-  return share > 0 && share < SLOW_SHARE ? share : 1 / FULL_SPEED_UPLOADS;
+  const takes = askerCapacityBytesPerS / SLOW_ASKER_STREAMS / Math.max(1, capacityBytesPerS);
+  return Math.min(share > 0 && share < SLOW_SHARE ? share : 1 / FULL_SPEED_UPLOADS, takes);
 }
 
 export function admit(application: Application): Verdict {
-  const { standing, isAllowed, load, uploads, askerUploads, slots, children, givenTo, others } = application;
+  const {
+    standing,
+    isAllowed,
+    load,
+    uploads,
+    askerUploads,
+    isSlowAsker,
+    slowUploads,
+    slots,
+    children,
+    givenTo,
+    others,
+  } = application;
   if (!isAllowed) return { kind: "refuse", code: "PEER_DENIED", redirect: [] };
   if (standing.kind === "absent") return refuse("PEER_LACKS", others);
   if (standing.kind === "coming" && !standing.isRoot && !standing.isAhead) return refuse("PEER_LACKS", others);
@@ -61,7 +86,8 @@ export function admit(application: Application): Verdict {
   if (standing.kind === "coming" && children.length >= MOST_CHILDREN) return refuse("PEER_BUSY", children);
   const isFull = uploads >= slots || load > 1 - 1 / (2 * FULL_SPEED_UPLOADS);
   const isGreedy = load >= 1 - FAIR_SHARE / 2 && askerUploads >= FULL_SPEED_UPLOADS * FAIR_SHARE;
-  return isFull || isGreedy ? refuse("PEER_BUSY", [...children, ...others]) : { kind: "serve" };
+  const isSlowLane = isSlowAsker && slowUploads >= slots * SLOW_ASKERS_SHARE;
+  return isFull || isGreedy || isSlowLane ? refuse("PEER_BUSY", [...children, ...others]) : { kind: "serve" };
 }
 
 function refuse(code: "PEER_BUSY" | "PEER_LACKS", redirect: readonly NodeId[]): Verdict {
