@@ -35,12 +35,14 @@ export class Announcer {
 
   /** Everybody should know of this blob's state soon. */
   urgent(blob: BlobId): void {
+    if (this.#state.options.swarm === undefined) return;
     this.#note(blob);
     this.#state.timers.setIfEarlier("announce", this.#state.nowMs + COALESCE_MS);
   }
 
   /** A shard is checked: worth telling when the budget allows. */
   checked(blob: BlobId, shard: number, bytes: number): void {
+    if (this.#state.options.swarm === undefined) return;
     this.#note(blob).push(shard);
     this.#creditBytes += bytes * BUDGET_SHARE;
     if (this.#creditBytes < this.#costOf(blob)) return;

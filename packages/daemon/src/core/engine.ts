@@ -9,7 +9,7 @@ import { Announcer } from "./announcer.js";
 import type { BlobNews } from "./catalog/announcement.js";
 import { Fetching } from "./fetching.js";
 import { Lifecycle } from "./lifecycle.js";
-import type { Effect, Fault, Input } from "./messages.js";
+import type { Effect, Input } from "./messages.js";
 import { PeerFaults } from "./peer-faults.js";
 import { OriginPlanner } from "./planner/origin-planner.js";
 import { SwarmPlanner } from "./planner/swarm-planner.js";
