@@ -14,7 +14,7 @@ import type { EngineState } from "./state.js";
 /** Changes that come close together travel together. */
 const COALESCE_MS = 100;
 /** Share of the bytes received that may be spent on telling what was received, all listeners counted. */
-const BUDGET_SHARE = 0.0003;
+const BUDGET_SHARE = 0.0006;
 /** A record of more blobs would not fit the gossip's message limit. */
 const BLOBS_PER_RECORD = 256;
 /** A node at rest says this often that it lives; with many peers less often, so that the sum stays small. */

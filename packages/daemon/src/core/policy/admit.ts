@@ -43,6 +43,8 @@ const SLOW_ASKERS_SHARE = 0.5;
 const SLOW_ASKER_STREAMS = 8;
 /** Children per shard: a few more than the tree has by itself, so that orphans find a place. */
 const MOST_CHILDREN = 8;
+/** So many children of a shard that only we have get a slot in any case. */
+const FIRST_CHILDREN = 2;
 /** An asker is told of so many others: enough to find one, few enough to fit a header. */
 const MOST_HINTS = 4;
 /** While slots run short, no asker holds more than this share of them. */
@@ -84,6 +86,9 @@ export function admit(application: Application): Verdict {
   if (standing.kind === "coming" && !standing.isRoot && !standing.isAhead) return refuse("PEER_LACKS", others);
   if (givenTo.length > 0) return refuse("PEER_BUSY", givenTo);
   if (standing.kind === "coming" && children.length >= MOST_CHILDREN) return refuse("PEER_BUSY", children);
+  // What nobody else can give goes out even when the link is full: a whole tree hangs on it.
+  const isOnlyHere = (standing.kind === "coming" ? standing.isRoot : others.length === 0) && children.length < FIRST_CHILDREN;
+  if (isOnlyHere && uploads < slots) return { kind: "serve" };
   const isFull = uploads >= slots || load > 1 - 1 / (2 * FULL_SPEED_UPLOADS);
   const isGreedy = load >= 1 - FAIR_SHARE / 2 && askerUploads >= FULL_SPEED_UPLOADS * FAIR_SHARE;
   const isSlowLane = isSlowAsker && slowUploads >= slots * SLOW_ASKERS_SHARE;
