@@ -42,7 +42,8 @@ export function measureCost(): string {
   };
   const began = process.hrtime.bigint();
   take(engine.handle({ type: "opened", blob: BLOB.id, state: { checked: [], partial: [] } }, nowMs));
-  take(engine.handle({ type: "wake" }, (nowMs += 2_000)));
+  nowMs += 2_000;
+  take(engine.handle({ type: "wake" }, nowMs));
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     nowMs += 10;
     const { attempt, startBytes, endBytes } = next;

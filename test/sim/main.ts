@@ -45,7 +45,7 @@ function runAll(scenarios: readonly Scenario[], sizes: (scenario: Scenario) => r
       samples.push(sample);
       const missed = verdictsOf(sample).filter((verdict) => !verdict.isReached).length;
       console.error(`${scenario.name} N=${nodes}: ${missed === 0 ? "reached" : `${missed} missed`}`);
-      if (process.env["SIM_ROWS"] === "1") console.log(tableOf([sample]).split("\n").slice(2).join("\n"));
+      if (process.env.SIM_ROWS === "1") console.log(tableOf([sample]).split("\n").slice(2).join("\n"));
     }
   }
   console.log(tableOf(samples));

@@ -87,7 +87,8 @@ export function admit(application: Application): Verdict {
   if (givenTo.length > 0) return refuse("PEER_BUSY", givenTo);
   if (standing.kind === "coming" && children.length >= MOST_CHILDREN) return refuse("PEER_BUSY", children);
   // What nobody else can give goes out even when the link is full: a whole tree hangs on it.
-  const isOnlyHere = (standing.kind === "coming" ? standing.isRoot : others.length === 0) && children.length < FIRST_CHILDREN;
+  const isOnlyHere =
+    (standing.kind === "coming" ? standing.isRoot : others.length === 0) && children.length < FIRST_CHILDREN;
   if (isOnlyHere && uploads < slots) return { kind: "serve" };
   const isFull = uploads >= slots || load > 1 - 1 / (2 * FULL_SPEED_UPLOADS);
   const isGreedy = load >= 1 - FAIR_SHARE / 2 && askerUploads >= FULL_SPEED_UPLOADS * FAIR_SHARE;
