@@ -185,6 +185,7 @@ const partition = disturbed(
   [
     { figure: "ended", worst: 1, isLeast: true },
     { figure: "egress", median: 2.02, worst: 2.02 },
+    { figure: "wasted", median: 0.01, worst: 0.01 },
   ],
 );
 

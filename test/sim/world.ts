@@ -324,6 +324,7 @@ export class World {
 
   #fetch(node: SimNode, { attempt, blob, startBytes, endBytes, source }: Effective<"fetch">): void {
     const blobIndex = this.#blobIndex.get(blob) as number;
+    this.#resume(node, blobIndex, startBytes);
     if (source.kind === "origin") {
       this.#pending[node.index]?.set(attempt, { peer: ORIGIN, request: 0 });
       const flow = newFlow({
@@ -353,6 +354,14 @@ export class World {
     this.#after(this.#plan.latencyMs, () => this.#askPeer(node, peer, flow, blob));
   }
 
+  /** A fetch that begins at the start of a shard writes over whatever is there of it. */
+  #resume(node: SimNode, blob: number, startBytes: number): void {
+    const { shardBytes } = this.#plan;
+    if (startBytes % shardBytes !== 0) return;
+    (node.watermarks[blob] as Float64Array)[startBytes / shardBytes] = 0;
+    node.bad[blob]?.delete(startBytes / shardBytes);
+  }
+
   #askPeer(node: SimNode, peer: SimNode, flow: Flow, blob: BlobId): void {
     const { request, attempt, positionBytes } = flow;
     const shard = Math.floor(positionBytes / this.#plan.shardBytes);
@@ -378,6 +387,8 @@ export class World {
       this.#served(flow);
       return;
     }
+    // Going on from wrong bytes, the whole shard is wrong, whoever sends the rest.
+    if (node.bad[flow.blob]?.has(Math.floor(flow.positionBytes / this.#plan.shardBytes))) flow.isBad = true;
     this.#flows.push(flow);
     this.#byAttempt[node.index]?.set(flow.attempt, flow);
     if (flow.from !== ORIGIN) this.#byRequest[flow.from]?.set(flow.request, flow);

@@ -239,6 +239,7 @@ export class Engine {
       else alone.push(session);
     }
     this.#swarmPlanner.plan(inSwarm);
+    this.#originPlanner.failStuck(inSwarm);
     this.#originPlanner.plan(alone);
     this.#tellOriginHealth();
   }
@@ -266,6 +267,7 @@ export class Engine {
     const shard = firstShard(attempt);
     if (session.notes.poisoned.has(shard) && session.shards.absent.has(shard)) {
       session.notes.poisoned.delete(shard);
+      session.notes.forgetContributors(shard);
       session.shards.forget(shard);
     }
     if (attempt.isRoot) this.#announcer.urgent(session.blob);

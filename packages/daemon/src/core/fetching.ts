@@ -140,7 +140,8 @@ export class Fetching {
   }
 
   #failed(attempt: Attempt, fault: Fault): void {
-    if (attempt.source.kind === "peer" && fault.code !== "NO_SPACE" && fault.code !== "STORE_FAULT") {
+    const isOurs = fault.code === "NO_SPACE" || fault.code === "STORE_FAULT";
+    if ((attempt.source.kind === "peer" && !isOurs) || fault.code === "PEER_CORRUPT") {
       this.#watch.failed(attempt, fault);
     } else if (!attempt.isCancelled) {
       this.#originFailed(attempt, fault);

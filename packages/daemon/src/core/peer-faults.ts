@@ -4,6 +4,7 @@ import type { Peer } from "./catalog/catalog.js";
 import type { Lifecycle } from "./lifecycle.js";
 import type { Fault } from "./messages.js";
 import { type Attempt, firstShard, lastShard } from "./session/attempt.js";
+import type { Session } from "./session/session.js";
 import type { EngineState } from "./state.js";
 
 /** A refusing peer is asked again after so long, doubling up to eight times as long: it refuses quickly, and frees slots quickly. */
@@ -17,8 +18,11 @@ const FAILED_MS = 20_000;
 /** A peer that failed is left alone; doubling. */
 const PEER_BACK_OFF_MS = 1_000;
 const PEER_BACK_OFF_MOST_MS = 30_000;
-/** A relay may have been deceived itself, so it takes several wrong shards before it is banned. */
-const MOST_STRIKES = 3;
+/**
+ * A relay may have been deceived itself: whoever is on duty takes a whole window of shards from a liar before the first proves wrong. So
+ * a relay is left alone for longer each time, and banned only after more wrong shards than that can explain.
+ */
+const MOST_STRIKES = 40;
 
 export class PeerFaults {
   readonly #state: EngineState;
@@ -29,10 +33,13 @@ export class PeerFaults {
     this.#lifecycle = lifecycle;
   }
 
-  /** An attempt at a peer ended with a fault. */
+  /** An attempt at a peer ended with a fault; or one at the origin that went on from wrong bytes of a peer. */
   failed(attempt: Attempt, fault: Fault): void {
     const { source } = attempt;
-    if (source.kind !== "peer") return;
+    if (source.kind !== "peer") {
+      this.#poison(attempt);
+      return;
+    }
     const peer = this.#state.catalog.peers.get(source.peer);
     switch (fault.code) {
       case "PEER_BUSY":
@@ -40,8 +47,8 @@ export class PeerFaults {
         this.#refused(attempt, source.peer, fault.redirect ?? []);
         break;
       case "PEER_CORRUPT":
+        if (peer !== undefined) this.#strike(peer, this.#isCertain(attempt), fault.message);
         this.#poison(attempt);
-        if (peer !== undefined) this.#strike(peer, attempt.reason !== "relay", fault.message);
         break;
       case "PEER_TAINTED":
         this.#poison(attempt);
@@ -65,7 +72,11 @@ export class PeerFaults {
     );
     if (peer === undefined || isAliveElsewhere) return;
     peer.failures += 1;
-    const delayMs = Math.min(PEER_BACK_OFF_MOST_MS, PEER_BACK_OFF_MS * 2 ** peer.failures);
+    this.#leaveAlone(peer, peer.failures);
+  }
+
+  #leaveAlone(peer: Peer, doublings: number): void {
+    const delayMs = Math.min(PEER_BACK_OFF_MOST_MS, PEER_BACK_OFF_MS * 2 ** doublings);
     peer.notBeforeMs = Math.max(peer.notBeforeMs, this.#state.nowMs + delayMs);
   }
 
@@ -75,6 +86,9 @@ export class PeerFaults {
     if (peer === undefined || peer.isBanned) return;
     this.#state.catalog.ban(id);
     this.#state.emit({ type: "ban", peer: id, why });
+    for (const session of this.#state.sessions.values()) {
+      for (const shard of session.notes.shardsFrom(id)) this.#drop(session, shard);
+    }
     for (const attempt of this.#state.attempts.values()) {
       if (attempt.source.kind === "peer" && attempt.source.peer === id) this.#lifecycle.cancel(attempt);
     }
@@ -99,23 +113,23 @@ export class PeerFaults {
 
   /** Wrong bytes are in the file: what is there of these shards is worthless, and so is what we passed on of them. */
   #poison(attempt: Attempt): void {
-    const { session } = attempt;
-    for (let shard = firstShard(attempt); shard <= lastShard(attempt); shard += 1) {
-      if (session.shards.held.has(shard)) continue;
-      this.stopServing(session.blob, shard);
-      const state = session.shards.state(shard);
-      if (state.kind === "absent") session.shards.forget(shard);
-      else this.#poisonLater(attempt, shard);
-    }
+    for (let shard = firstShard(attempt); shard <= lastShard(attempt); shard += 1) this.#drop(attempt.session, shard);
   }
 
-  /** Another attempt goes on from the wrong bytes: it has to stop first. */
-  #poisonLater(attempt: Attempt, shard: number): void {
-    attempt.session.notes.poisoned.add(shard);
-    const state = attempt.session.shards.state(shard);
-    for (const id of "attempts" in state ? state.attempts : []) {
-      const other = this.#state.attempts.get(id);
-      if (other !== undefined) this.#lifecycle.cancel(other);
+  /** Attempts that go on from wrong bytes have to stop before the shard can begin anew. */
+  #drop(session: Session, shard: number): void {
+    const state = session.shards.state(shard);
+    if (state.kind === "checked" || state.kind === "verified") return;
+    this.stopServing(session.blob, shard);
+    if (state.kind === "absent") {
+      session.shards.forget(shard);
+      session.notes.forgetContributors(shard);
+      return;
+    }
+    session.notes.poisoned.add(shard);
+    for (const id of state.attempts) {
+      const attempt = this.#state.attempts.get(id);
+      if (attempt !== undefined) this.#lifecycle.cancel(attempt);
     }
   }
 
@@ -128,9 +142,15 @@ export class PeerFaults {
     }
   }
 
+  /** It said that it holds the shard, and all of it came from there: then nobody else can be to blame. */
+  #isCertain(attempt: Attempt): boolean {
+    const isAlone = attempt.session.notes.contributors(firstShard(attempt)).size <= 1;
+    return isAlone && attempt.reason !== "relay" && attempt.source.kind === "peer";
+  }
+
   #strike(peer: Peer, isCertain: boolean, why: string): void {
     peer.strikes += 1;
     if (isCertain || peer.strikes >= MOST_STRIKES) this.ban(peer.id, why);
-    else peer.notBeforeMs = Math.max(peer.notBeforeMs, this.#state.nowMs + PEER_BACK_OFF_MS);
+    else this.#leaveAlone(peer, Math.floor(peer.strikes / 4));
   }
 }

@@ -11,6 +11,8 @@ import type { EngineState } from "../state.js";
 import { nextHead } from "./order.js";
 import { runLength } from "./run-length.js";
 
+/** Long enough for a peer that restarts to be back. */
+const STUCK_MS = 30_000;
 const ORIGIN = { kind: "origin" } as const;
 
 export class OriginPlanner {
@@ -134,6 +136,18 @@ export class OriginPlanner {
       if (origin && (this.#state.originInFlightByPull.get(pull) ?? 0) < originRequests) return pull;
     }
     return undefined;
+  }
+
+  /**
+   * @param sessions those fetched in a swarm. A swarm in which nobody has anything would wait for ever: without an origin to turn to,
+   * a blob of which nothing came for long has no source.
+   */
+  failStuck(sessions: readonly Session[]): void {
+    for (const session of sessions) {
+      const sinceMs = Math.max(session.notes.startedMs, this.#state.flowedMs);
+      if (session.originAllowed || this.#state.nowMs - sinceMs < STUCK_MS) continue;
+      this.#lifecycle.fail(session, noSourceFault(session));
+    }
   }
 
   #failWithoutSource(): void {

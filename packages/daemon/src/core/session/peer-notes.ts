@@ -10,6 +10,8 @@ interface Avoidance {
   readonly untilMs: number;
 }
 
+const NOBODY: ReadonlySet<NodeId> = new Set();
+
 /** An order and what it was computed from. */
 export interface CachedOrder {
   readonly order: DutyOrder;
@@ -35,10 +37,33 @@ export class PeerNotes {
   readonly poisoned = new Set<number>();
   readonly #hints = new Map<number, readonly NodeId[]>();
   readonly #avoided = new Map<number, Map<NodeId, Avoidance>>();
+  readonly #contributors = new Map<number, Set<NodeId>>();
   readonly #refusals = new Map<number, number>();
 
   constructor(blobKey: number) {
     this.blobKey = blobKey;
+  }
+
+  /** A peer gave bytes of a shard. */
+  contributed(shard: number, peer: NodeId): void {
+    const contributors = this.#contributors.get(shard);
+    if (contributors === undefined) this.#contributors.set(shard, new Set([peer]));
+    else contributors.add(peer);
+  }
+
+  /** Peers that gave bytes of a shard that is not checked yet. */
+  contributors(shard: number): ReadonlySet<NodeId> {
+    return this.#contributors.get(shard) ?? NOBODY;
+  }
+
+  /** Shards to which a peer has given bytes, and that are not checked yet. */
+  shardsFrom(peer: NodeId): number[] {
+    return [...this.#contributors].filter(([, peers]) => peers.has(peer)).map(([shard]) => shard);
+  }
+
+  /** Nothing of the shard is left. */
+  forgetContributors(shard: number): void {
+    this.#contributors.delete(shard);
   }
 
   avoid(shard: number, peer: NodeId, kind: Kind, untilMs: number): void {
@@ -87,6 +112,7 @@ export class PeerNotes {
   done(shard: number): void {
     this.flows(shard);
     this.waits.delete(shard);
+    this.#contributors.delete(shard);
     this.orders.delete(shard);
     this.#avoided.delete(shard);
   }
