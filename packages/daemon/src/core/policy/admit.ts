@@ -32,7 +32,7 @@ export interface Application {
 
 /**
  * So many uploads share the link when each could fill it. Fewer than a node has downloads: then a node whose link is full sends
- * askers away to those whose links are not, and all links fill evenly (measured; see docs/adr/0003).
+ * askers away to those whose links are not, and all links fill evenly (measured; see docs/adr/0008).
  */
 const FULL_SPEED_UPLOADS = 16;
 /** A shard that arrives at less than this share of our capacity leaves room for others beside it. */
