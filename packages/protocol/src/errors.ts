@@ -130,3 +130,29 @@ export function fromErrorBody(body: unknown): SwarmError {
     typeof hint === "string" ? { hint } : {},
   );
 }
+
+/** A failure as plain data: what the engine decides by, and what survives a trip between threads. */
+export interface Fault {
+  readonly code: ErrorCode;
+  readonly blame: Blame;
+  readonly message: string;
+  /** The source asked to be left alone this long. */
+  readonly retryAfterMs?: number;
+  readonly hint?: string;
+}
+
+export function toFault(error: unknown): Fault {
+  const { code, blame, message, retryAfterMs, hint } = toSwarmError(error);
+  return {
+    code,
+    blame,
+    message,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(hint === undefined ? {} : { hint }),
+  };
+}
+
+export function fromFault(fault: Fault): SwarmError {
+  const { code, message, ...options } = fault;
+  return new SwarmError(code, message, options);
+}

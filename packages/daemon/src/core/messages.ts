@@ -4,7 +4,7 @@
  * Inputs are facts that have happened, effects are orders for the rooms that do. Every effect that can fail is answered by
  * an input. Times are milliseconds of one monotonic clock; offsets are bytes from the start of the blob.
  */
-import type { Blame, BlobId, ErrorCode, NodeId } from "@swarmd/protocol";
+import type { BlobId, Fault, NodeId } from "@swarmd/protocol";
 
 /** One `swarm pull`; several may want the same blob. */
 export type PullId = number;
@@ -63,16 +63,6 @@ export interface ResumeState {
   readonly checked: readonly number[];
   /** Shards of which the first `watermarkBytes` are there. */
   readonly partial: readonly { readonly shard: number; readonly watermarkBytes: number }[];
-}
-
-/** Why something failed, as the engine needs to know it. */
-export interface Fault {
-  readonly code: ErrorCode;
-  readonly blame: Blame;
-  readonly message: string;
-  /** The source asked to be left alone this long. */
-  readonly retryAfterMs?: number;
-  readonly hint?: string;
 }
 
 export type Input =
