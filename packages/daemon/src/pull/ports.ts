@@ -1,0 +1,118 @@
+/** What the pull room needs of others. */
+import type { BlobId, CommitId, RepoFile, RepoManifest, RepoRef, Revision } from "@swarmd/protocol";
+
+interface Cancellable {
+  readonly signal: AbortSignal;
+}
+
+/** The Hub, as far as metadata goes. */
+export interface RepoOrigin {
+  /** What a revision points at now. */
+  resolve(
+    repo: RepoRef,
+    revision: Revision,
+    options: Cancellable,
+  ): Promise<{ readonly commit: CommitId; readonly isPrivate: boolean; readonly isGated: boolean }>;
+  /** All files of a commit. */
+  tree(repo: RepoRef, commit: CommitId, options: Cancellable): Promise<readonly RepoFile[]>;
+}
+
+/** What tells one version of the file behind a URL from another. */
+export interface UrlValidators {
+  readonly etag?: string;
+  readonly lastModified?: string;
+}
+
+export interface UrlFile {
+  /** Provisional: nobody knows the digest yet. */
+  readonly blob: BlobId;
+  readonly sizeBytes: number;
+  readonly acceptsRanges: boolean;
+  readonly fileName: string;
+  readonly validators: UrlValidators;
+}
+
+export interface FileOrigin {
+  describe(url: string, options: Cancellable): Promise<UrlFile>;
+  /** Whether the file still is what these validators stand for: one conditional request. */
+  isUnchanged(url: string, validators: UrlValidators, options: Cancellable): Promise<boolean>;
+}
+
+/** Tells the origin room where the bytes of a blob are. */
+export type Locator =
+  | { readonly kind: "hub"; readonly repo: RepoRef; readonly commit: CommitId; readonly path: string; readonly sizeBytes: number }
+  | { readonly kind: "url"; readonly url: string; readonly sizeBytes: number; readonly validators: UrlValidators };
+
+export interface Locators {
+  register(blob: BlobId, locator: Locator): void;
+}
+
+export interface PresentBlob {
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
+/** Free space set aside until it is used or given back. */
+export interface Reservation {
+  release(): void;
+}
+
+export interface PullStore {
+  find(blob: BlobId): PresentBlob | undefined;
+  /** Bytes of a blob that an earlier, unfinished pull left. */
+  partialBytes(blob: BlobId): number;
+  /** @throws SwarmError NO_SPACE */
+  reserve(bytes: number): Promise<Reservation>;
+  readRef(repo: RepoRef, revision: Revision): Promise<CommitId | undefined>;
+  writeRef(repo: RepoRef, revision: Revision, commit: CommitId): Promise<void>;
+  readTree(repo: RepoRef, commit: CommitId): Promise<readonly RepoFile[] | undefined>;
+  writeTree(manifest: RepoManifest): Promise<void>;
+  /** Makes the snapshot's link to a blob of the cache; from another repo's folder it is hard-linked first. */
+  link(file: { readonly repo: RepoRef; readonly commit: CommitId; readonly path: string; readonly blob: BlobId }): Promise<void>;
+  /** Whether the snapshot has this file and it leads to this blob. */
+  isLinked(file: { readonly repo: RepoRef; readonly commit: CommitId; readonly path: string; readonly blob: BlobId }): Promise<boolean>;
+  snapshotPath(repo: RepoRef, commit: CommitId): string;
+  /** Hard link, else reflink, else copy; replaces what is there only when it differs. */
+  placeFile(blobPath: string, target: string): Promise<void>;
+  /** The same inside a `--local-dir`, with the metadata huggingface_hub keeps there. */
+  placeInLocalDir(file: { readonly blobPath: string; readonly localDir: string; readonly path: string; readonly commit: CommitId; readonly blob: BlobId }): Promise<void>;
+  /** The blob that a URL's last pull ended in. */
+  findUrl(url: string): Promise<(PresentBlob & { readonly validators: UrlValidators }) | undefined>;
+  /** Remembers what a URL's file turned out to be. */
+  noteUrl(url: string, file: { readonly provisional: BlobId; readonly validators: UrlValidators }): Promise<PresentBlob>;
+}
+
+/** How far a blob is. */
+export interface BlobView {
+  readonly doneBytes: number;
+  readonly phase: "waiting" | "fetching" | "checking" | "done";
+}
+
+/** Who sent the bytes of a blob that was wanted; nobody sent what was there before. */
+export interface BlobSources {
+  readonly fromOriginBytes: number;
+  readonly fromPeers: readonly { readonly peer: string; readonly link: string; readonly bytes: number }[];
+}
+
+export interface WantRequest {
+  readonly pull: number;
+  readonly blob: BlobId;
+  readonly sizeBytes: number;
+  readonly origin: "ranges" | "stream" | "none";
+  readonly isPrivate: boolean;
+  /** The repo whose folder it goes to; none for the file behind a URL. */
+  readonly home: RepoRef | undefined;
+  readonly peers: boolean;
+  readonly originRequests: number;
+  readonly order: number;
+  readonly headBytes: number;
+}
+
+/** The engine, as a pull sees it. */
+export interface BlobWants {
+  /** Resolves once the blob is in the cache. @throws SwarmError why it will not be. */
+  want(request: WantRequest): Promise<BlobSources>;
+  /** Takes a want back; its promise rejects with INTERRUPTED. */
+  unwant(pull: number, blob: BlobId): void;
+  view(blob: BlobId): BlobView | undefined;
+}
