@@ -13,14 +13,14 @@ import type { BlobStore } from "./store/blob-store.js";
 import type { Staging } from "./store/staging.js";
 import type { RangeSource } from "./transfer/ports.js";
 import type { Transfers } from "./transfer/transfers.js";
-import type { FileDigest, FileDigests } from "./verify/file-digest.js";
-import { verifyFile } from "./verify/verifier.js";
+import type { FileDigest } from "./verify/file-digest.js";
+import type { Verifier } from "./verify/verifier.js";
 
 export interface PumpDeps {
   readonly engine: Engine;
   readonly store: BlobStore;
   readonly transfers: Transfers;
-  readonly digests: FileDigests;
+  readonly verifier: Verifier;
   readonly originSource: RangeSource;
   readonly events: EventLog;
   /** Milliseconds of a clock that never goes back. */
@@ -58,7 +58,8 @@ export class Pump implements BlobWants {
   readonly #attempts = new Map<AttemptId, Attempt>();
   readonly #waiting = new Map<string, Waiting>();
   readonly #stopped = new AbortController();
-  readonly #work = new Set<Promise<void>>();
+  /** What rooms are doing for a blob, one thing after the other: a close has to end before the next open. */
+  readonly #work = new Map<BlobId, Promise<void>>();
   #pumping = false;
   #wake: NodeJS.Timeout | undefined;
 
@@ -109,7 +110,7 @@ export class Pump implements BlobWants {
     clearTimeout(this.#wake);
     for (const { pull, blob } of [...this.#waiting.values()]) this.unwant(pull, blob);
     await this.#deps.transfers.stop();
-    while (this.#work.size > 0) await Promise.allSettled(this.#work);
+    while (this.#work.size > 0) await Promise.all(this.#work.values());
   }
 
   #carryOut(effect: Effect): void {
@@ -135,14 +136,18 @@ export class Pump implements BlobWants {
 
   /** Runs what a room does for a blob; a failure goes back into the engine. */
   #do(blob: BlobId, action: () => Promise<void>): void {
-    const work = action()
+    const before = this.#work.get(blob) ?? Promise.resolve();
+    const work = before
+      .then(action)
       .catch((error: unknown) => this.push({ type: "store-failed", blob, fault: toFault(error) }))
-      .finally(() => this.#work.delete(work));
-    this.#work.add(work);
+      .finally(() => {
+        if (this.#work.get(blob) === work) this.#work.delete(blob);
+      });
+    this.#work.set(blob, work);
   }
 
   async #open({ id, sizeBytes }: BlobSpec): Promise<void> {
-    const { store, digests } = this.#deps;
+    const { store, verifier } = this.#deps;
     const open: OpenBlob = { fromOriginBytes: 0, fromPeers: new Map() };
     this.#blobs.set(id, open);
     const repo = this.#homes.get(id);
@@ -152,7 +157,7 @@ export class Pump implements BlobWants {
       return this.#forget(id, open);
     }
     const { staging } = opened;
-    const digest = digests.open({ path: staging.path, sizeBytes, blob: id });
+    const digest = verifier.openDigest(staging.path, sizeBytes, id);
     staging.onPrefix((prefixBytes) => digest.advance(prefixBytes));
     Object.assign(open, { staging, digest });
     this.push({ type: "opened", blob: id, state: staging.resumeState() });
@@ -177,13 +182,12 @@ export class Pump implements BlobWants {
     const { staging, digest } = open;
     const { path, sizeBytes } = staging;
     try {
-      const verified = await verifyFile({ path, sizeBytes, blob, digest, signal: this.#stopped.signal });
+      const verified = await this.#deps.verifier.verifyFile({ path, sizeBytes, blob, digest, signal: this.#stopped.signal });
       await this.#deps.store.commit(staging, verified);
     } catch (error) {
       if (!(error instanceof SwarmError) || error.code !== "INTEGRITY") throw error;
       const shards = await staging.findDamaged({ signal: this.#stopped.signal });
       await staging.discard(shards);
-      this.#renewDigest(blob);
       this.#deps.events.emit({ type: "corrupt", blob, shards, message: error.message });
       return this.push({ type: "corrupt", blob, shards });
     }
@@ -195,15 +199,6 @@ export class Pump implements BlobWants {
   #forget(blob: BlobId, open: OpenBlob): void {
     open.digest?.close();
     if (this.#blobs.get(blob) === open) this.#blobs.delete(blob);
-  }
-
-  /** A digest that has seen wrong bytes is of no more use. */
-  #renewDigest(blob: BlobId): void {
-    const open = this.#opened(blob);
-    open.digest.close();
-    const digest = this.#deps.digests.open({ path: open.staging.path, sizeBytes: open.staging.sizeBytes, blob });
-    open.staging.onPrefix((prefixBytes) => digest.advance(prefixBytes));
-    open.digest = digest;
   }
 
   async #close(blob: BlobId): Promise<void> {
