@@ -59,25 +59,25 @@ export interface Running {
   readonly finished: Promise<Finished>;
 }
 
-/** Starts `swarm` or `swarmd`; the caller waits for `finished` or kills it. */
+/** Starts `swarm` or `swarmd`; the caller waits for `finished` or kills it. `inherit` shows its output instead of keeping it. */
 export function launch(
   binary: "swarm" | "swarmd",
   args: readonly string[],
   env: NodeJS.ProcessEnv,
-  options: { readonly cwd?: string; readonly nodePath?: string } = {},
+  options: { readonly cwd?: string; readonly inherit?: boolean } = {},
 ): Running {
   const startedMs = performance.now();
-  const child = spawn(options.nodePath ?? process.execPath, [join(BIN, binary), ...args], {
+  const child = spawn(process.execPath, [join(BIN, binary), ...args], {
     env,
     cwd: options.cwd ?? tmpdir(),
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: options.inherit === true ? "inherit" : ["ignore", "pipe", "pipe"],
   });
   let stdout = "";
   let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
   });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
   const finished = new Promise<Finished>((resolve, reject) => {
