@@ -1,0 +1,146 @@
+/** Attempts: started, moving, over. What they bring goes into the session, how they fail into blame and back-off. */
+import { shardEnd, shardStart } from "@swarmd/protocol";
+import type { Lifecycle } from "./lifecycle.js";
+import type { Fault, Input, PullId, Reason, Source } from "./messages.js";
+import { AFTER_PROGRESS_DELAY_MS, backOffMs, isRetryable, MAX_FAILURES } from "./policy/back-off.js";
+import { type Attempt, firstShard, lastShard } from "./session/attempt.js";
+import type { Session } from "./session/session.js";
+import type { EngineState } from "./state.js";
+
+type Of<Type extends Input["type"]> = Extract<Input, { readonly type: Type }>;
+
+/** What the planner decided: shards `first` to `last` of a blob, from one source. */
+export interface Order {
+  readonly session: Session;
+  readonly first: number;
+  readonly last: number;
+  readonly source: Source;
+  readonly reason: Reason;
+  readonly pull: PullId | undefined;
+}
+
+export class Fetching {
+  readonly #state: EngineState;
+  readonly #lifecycle: Lifecycle;
+
+  constructor(state: EngineState, lifecycle: Lifecycle) {
+    this.#state = state;
+    this.#lifecycle = lifecycle;
+  }
+
+  start(order: Order): void {
+    const { session, first, last, source, reason } = order;
+    const { shards } = session;
+    const startBytes = shardStart(first, shards.shardBytes) + shards.watermark(first);
+    const attempt: Attempt = {
+      id: this.#state.newAttemptId(),
+      session,
+      source,
+      reason,
+      pull: order.pull,
+      startBytes,
+      endBytes: shardEnd(last, shards.sizeBytes, shards.shardBytes),
+      startedMs: this.#state.nowMs,
+      positionBytes: startBytes,
+      progressMs: this.#state.nowMs,
+      isCancelled: false,
+    };
+    this.#state.attempts.set(attempt.id, attempt);
+    session.attempts.add(attempt.id);
+    if (source.kind === "origin") this.#countOrigin(attempt, 1);
+    for (let shard = first; shard <= last; shard += 1) {
+      shards.assign(shard, attempt.id);
+      this.#state.emit({ type: "decision", blob: session.blob, shard, reason, source });
+    }
+    const { id, endBytes } = attempt;
+    this.#state.emit({ type: "fetch", attempt: id, blob: session.blob, startBytes, endBytes, source, reason });
+  }
+
+  progress({ attempt: id, positionBytes }: Of<"progress">): void {
+    const attempt = this.#state.attempts.get(id);
+    if (attempt !== undefined) this.#advance(attempt, positionBytes);
+  }
+
+  checked({ attempt: id, shard }: Of<"checked">): void {
+    const attempt = this.#state.attempts.get(id);
+    if (attempt === undefined || shard < firstShard(attempt) || shard > lastShard(attempt)) return;
+    const { shards } = attempt.session;
+    this.#advance(attempt, shardEnd(shard, shards.sizeBytes, shards.shardBytes));
+    if (shards.held.has(shard)) return;
+    shards.check(shard);
+    attempt.session.trouble.delete(shard);
+  }
+
+  ended({ attempt: id, positionBytes, fault }: Of<"ended">): void {
+    const attempt = this.#state.attempts.get(id);
+    if (attempt === undefined) return;
+    this.#advance(attempt, positionBytes);
+    this.#forget(attempt);
+    this.#release(attempt);
+    const { session } = attempt;
+    if (session.phase === "closing") this.#lifecycle.attemptGone(session);
+    else if (fault !== undefined && !attempt.isCancelled) this.#failed(attempt, fault);
+    this.#lifecycle.finishIfWhole(session);
+  }
+
+  #advance(attempt: Attempt, positionBytes: number): void {
+    const position = Math.min(positionBytes, attempt.endBytes);
+    if (!(position > attempt.positionBytes)) return;
+    const { shards } = attempt.session;
+    const last = Math.ceil(position / shards.shardBytes) - 1;
+    for (let shard = Math.floor(attempt.positionBytes / shards.shardBytes); shard <= last; shard += 1) {
+      const upTo = Math.min(position - shardStart(shard, shards.shardBytes), shards.lengthOf(shard));
+      if (!shards.held.has(shard)) shards.arrive(shard, upTo);
+      // A stream starts over at 0 each time: its bytes are no reason to go on trying for ever.
+      if (attempt.session.spec.origin !== "stream") attempt.session.trouble.delete(shard);
+    }
+    attempt.positionBytes = position;
+    attempt.progressMs = this.#state.nowMs;
+    if (attempt.source.kind === "origin") this.#state.origin.progressed();
+  }
+
+  #forget(attempt: Attempt): void {
+    this.#state.attempts.delete(attempt.id);
+    attempt.session.attempts.delete(attempt.id);
+    if (attempt.source.kind === "origin") this.#countOrigin(attempt, -1);
+  }
+
+  /** Shards that the attempt did not bring to `checked` go back; of a stream nothing is kept, as it begins at 0 again. */
+  #release(attempt: Attempt): void {
+    const { session } = attempt;
+    for (let shard = firstShard(attempt); shard <= lastShard(attempt); shard += 1) {
+      if (!session.shards.held.has(shard)) session.shards.release(shard, attempt.id);
+    }
+    if (attempt.source.kind === "origin" && session.spec.origin === "stream" && !session.isWhole) session.restart();
+  }
+
+  #failed(attempt: Attempt, fault: Fault): void {
+    const { session } = attempt;
+    if (!isRetryable(fault.code)) {
+      this.#lifecycle.fail(session, fault);
+      return;
+    }
+    const { nowMs, options } = this.#state;
+    this.#state.origin.failed(nowMs, fault.retryAfterMs, options.random());
+    const shard = session.shards.absent.next(firstShard(attempt));
+    if (shard === -1 || shard > lastShard(attempt)) return;
+    const isStream = session.spec.origin === "stream";
+    const broughtBytes = attempt.positionBytes > attempt.startBytes && !isStream;
+    const failures = broughtBytes ? 0 : (session.trouble.get(shard)?.failures ?? 0) + 1;
+    if (failures >= MAX_FAILURES) {
+      this.#lifecycle.fail(session, fault);
+      return;
+    }
+    const delayMs = broughtBytes ? AFTER_PROGRESS_DELAY_MS : backOffMs(failures, options.random());
+    session.trouble.set(shard, { failures, notBeforeMs: nowMs + delayMs });
+  }
+
+  #countOrigin(attempt: Attempt, by: 1 | -1): void {
+    this.#state.originInFlight += by;
+    if (attempt.pull === undefined) return;
+    const byPull = this.#state.originInFlightByPull;
+    const count = (byPull.get(attempt.pull) ?? 0) + by;
+    if (count === 0) byPull.delete(attempt.pull);
+    else byPull.set(attempt.pull, count);
+  }
+}

@@ -1,0 +1,20 @@
+/** Which shard is due next: heads of all blobs, then small blobs, then the others, each by its pull's wish. */
+import type { Session } from "../session/session.js";
+
+/** A blob of one shard is done with one request: having it early lets loaders read configs and tokenizers. */
+function isSmall(session: Session): boolean {
+  return session.shards.count <= 1;
+}
+
+/** Small before big, then by `order`, then by the order of wanting. */
+export function compareSessions(a: Session, b: Session): number {
+  const small = Number(isSmall(b)) - Number(isSmall(a));
+  if (small !== 0) return small;
+  return a.order - b.order || a.sequence - b.sequence;
+}
+
+/** The first absent shard that holds bytes of the head, or -1. */
+export function nextHead(session: Session, from = 0): number {
+  const shard = session.shards.absent.next(from);
+  return shard !== -1 && shard < session.headShards ? shard : -1;
+}

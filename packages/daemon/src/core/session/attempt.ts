@@ -1,0 +1,31 @@
+/** One try at fetching a range of a blob from one source. */
+import { shardAt } from "@swarmd/protocol";
+import type { AttemptId, PullId, Reason, Source } from "../messages.js";
+import type { Session } from "./session.js";
+
+export interface Attempt {
+  readonly id: AttemptId;
+  readonly session: Session;
+  readonly source: Source;
+  readonly reason: Reason;
+  /** The pull whose bound on origin requests it counts against. */
+  readonly pull: PullId | undefined;
+  readonly startBytes: number;
+  readonly endBytes: number;
+  readonly startedMs: number;
+  /** Everything of the range below this is in the staging file. */
+  positionBytes: number;
+  /** When the position last rose; at first, when the attempt began. */
+  progressMs: number;
+  isCancelled: boolean;
+}
+
+/** First shard of an attempt. */
+export function firstShard(attempt: Attempt): number {
+  return shardAt(attempt.startBytes, attempt.session.shards.shardBytes);
+}
+
+/** Last shard of an attempt. */
+export function lastShard(attempt: Attempt): number {
+  return shardAt(attempt.endBytes - 1, attempt.session.shards.shardBytes);
+}
