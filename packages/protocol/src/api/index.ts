@@ -1,1 +1,4 @@
+export * from "./client.js";
+export * from "./requests.js";
+export * from "./routes.js";
 export * from "./types.js";
