@@ -23,8 +23,15 @@ export interface PumpDeps {
   readonly verifier: Verifier;
   readonly originSource: RangeSource;
   readonly events: EventLog;
-  /** Milliseconds of a clock that never goes back. */
-  readonly nowMs: () => number;
+  readonly clock: Clock;
+}
+
+/** Time, as the engine's. Tests run it faster. */
+export interface Clock {
+  /** Milliseconds; never goes back. */
+  nowMs(): number;
+  /** Calls back once; the returned function takes it back. */
+  after(delayMs: number, callback: () => void): () => void;
 }
 
 /** A blob between `open` and the end of its life in the engine. */
@@ -61,7 +68,7 @@ export class Pump implements BlobWants {
   /** What rooms are doing for a blob, one thing after the other: a close has to end before the next open. */
   readonly #work = new Map<BlobId, Promise<void>>();
   #pumping = false;
-  #wake: NodeJS.Timeout | undefined;
+  #cancelWake: () => void = () => {};
 
   constructor(deps: PumpDeps) {
     this.#deps = deps;
@@ -97,7 +104,7 @@ export class Pump implements BlobWants {
     try {
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
         this.#account(next);
-        for (const effect of this.#deps.engine.handle(next, this.#deps.nowMs())) this.#carryOut(effect);
+        for (const effect of this.#deps.engine.handle(next, this.#deps.clock.nowMs())) this.#carryOut(effect);
       }
     } finally {
       this.#pumping = false;
@@ -107,7 +114,7 @@ export class Pump implements BlobWants {
   /** Stops all fetching, writes the journals and closes the files. Every open want rejects with INTERRUPTED. */
   async stop(): Promise<void> {
     this.#stopped.abort();
-    clearTimeout(this.#wake);
+    this.#cancelWake();
     for (const { pull, blob } of [...this.#waiting.values()]) this.unwant(pull, blob);
     await this.#deps.transfers.stop();
     while (this.#work.size > 0) await Promise.all(this.#work.values());
@@ -234,9 +241,10 @@ export class Pump implements BlobWants {
   }
 
   #setWake(atMs: number): void {
-    clearTimeout(this.#wake);
+    this.#cancelWake();
     if (atMs === Number.POSITIVE_INFINITY || this.#stopped.signal.aborted) return;
-    this.#wake = setTimeout(() => this.push({ type: "wake" }), Math.max(0, atMs - this.#deps.nowMs()));
+    const { clock } = this.#deps;
+    this.#cancelWake = clock.after(Math.max(0, atMs - clock.nowMs()), () => this.push({ type: "wake" }));
   }
 
   /** Counts whose bytes these are, before the engine hears of them. */

@@ -5,6 +5,7 @@
  * In: inputs of `messages.ts`, in the order in which they happened, with the time. Out: effects, to be carried out in order.
  * Never: I/O, a clock, dice. The same inputs give the same effects, so a thousand engines run in one process in virtual time.
  */
+import type { BlobId } from "@swarmd/protocol";
 import { Fetching } from "./fetching.js";
 import { Lifecycle } from "./lifecycle.js";
 import type { Effect, Input } from "./messages.js";
@@ -12,6 +13,12 @@ import { OriginPlanner } from "./planner/origin-planner.js";
 import { type EngineOptions, EngineState } from "./state.js";
 
 export type { EngineOptions } from "./state.js";
+
+/** What a person may see of a blob that is on its way. `waiting`: no attempt is under way now. */
+export interface BlobView {
+  readonly doneBytes: number;
+  readonly phase: "waiting" | "fetching" | "checking";
+}
 
 export class Engine {
   readonly #state: EngineState;
@@ -36,6 +43,16 @@ export class Engine {
     if (this.#apply(input)) this.#planner.plan();
     this.#emitWake();
     return this.#state.takeEffects();
+  }
+
+  /** How far a blob is; undefined when nobody wants it. */
+  view(blob: BlobId): BlobView | undefined {
+    const session = this.#state.sessions.get(blob);
+    if (session === undefined) return undefined;
+    const { phase, shards } = session;
+    const doneBytes = shards.doneBytes;
+    if (phase === "finishing") return { doneBytes, phase: "checking" };
+    return { doneBytes, phase: session.attempts.size > 0 ? "fetching" : "waiting" };
   }
 
   /** @returns whether the input can give the planner something to do. */

@@ -6,6 +6,8 @@
  */
 import type { BlobId, Fault, NodeId } from "@swarmd/protocol";
 
+export type { Fault } from "@swarmd/protocol";
+
 /** One `swarm pull`; several may want the same blob. */
 export type PullId = number;
 /** One try at fetching a range from one source. Never used twice. */

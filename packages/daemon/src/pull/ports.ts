@@ -85,7 +85,7 @@ export interface PullStore {
 /** How far a blob is. */
 export interface BlobView {
   readonly doneBytes: number;
-  readonly phase: "waiting" | "fetching" | "checking" | "done";
+  readonly phase: "waiting" | "fetching" | "checking";
 }
 
 /** Who sent the bytes of a blob that was wanted; nobody sent what was there before. */

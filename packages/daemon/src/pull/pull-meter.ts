@@ -16,6 +16,8 @@ export interface MeteredFile {
 export class PullMeter {
   readonly #files: readonly MeteredFile[];
   readonly #totalBytes: number;
+  readonly #presentBytes: number;
+  readonly #filesPresent: number;
   readonly #view: (blob: BlobId) => BlobView | undefined;
   readonly #done = new Set<BlobId>();
   #samples: { readonly atMs: number; readonly bytes: number }[] = [];
@@ -31,8 +33,6 @@ export class PullMeter {
     this.#totalBytes = options.files.reduce((sum, file) => sum + file.sizeBytes, options.presentBytes);
     this.#view = view;
   }
-  readonly #presentBytes: number;
-  readonly #filesPresent: number;
 
   /** A blob is in the cache and linked; its view may be gone by now. */
   markDone(blob: BlobId): void {
@@ -49,9 +49,8 @@ export class PullMeter {
       const doneBytes = done ? file.sizeBytes : Math.min(view?.doneBytes ?? 0, file.sizeBytes);
       bytes += doneBytes;
       if (done) filesDone += 1;
-      else if (view?.phase === "fetching" || view?.phase === "checking" || view?.phase === "done") {
-        const state = view.phase === "fetching" ? "fetching" : "checking";
-        files.push({ path: file.path, sizeBytes: file.sizeBytes, doneBytes, state });
+      else if (view !== undefined && view.phase !== "waiting") {
+        files.push({ path: file.path, sizeBytes: file.sizeBytes, doneBytes, state: view.phase });
       }
     }
     const bytesPerSecond = this.#rate(nowMs, bytes);

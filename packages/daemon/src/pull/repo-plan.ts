@@ -7,9 +7,9 @@ import {
   type Revision,
   SwarmError,
   checkFileNames,
+  compileFilePatterns,
   formatRepo,
   isCommitId,
-  matchFiles,
   toSwarmError,
 } from "@swarmd/protocol";
 import type { PullStore, RepoOrigin } from "./ports.js";
@@ -54,7 +54,8 @@ export async function planRepo(request: PlanRequest, deps: PlanDeps, signal: Abo
     // The list lies in a folder that other programs can write to.
     checkFileNames(all.map(({ path }) => path));
   }
-  const files = matchFiles(all, request.include, request.exclude);
+  const matches = compileFilePatterns(request);
+  const files = all.filter(({ path }) => matches(path));
   if (files.length === 0) {
     throw new SwarmError("FILE_NOT_FOUND", `no file of ${formatRepo(repo)}@${revision} was asked for`, {
       hint:
