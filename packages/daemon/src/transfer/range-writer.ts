@@ -3,6 +3,8 @@ import type { ByteSink, ShardHasher, ShardSink } from "./ports.js";
 
 /** Written at once: large enough that system calls cost nothing, small enough that followers see bytes soon. */
 const BATCH_BYTES = 1024 * 1024;
+/** A slow source does not fill a batch soon: what has come is written after this time, for followers and for the journal. */
+const LINGER_MS = 20;
 
 /** What a {@link RangeWriter} tells as it goes. */
 export interface RangeWriterEvents {
@@ -36,6 +38,7 @@ export class RangeWriter implements ByteSink {
   #received: number;
   #written: number;
   #writing: Promise<void> | undefined;
+  #linger: NodeJS.Timeout | undefined;
 
   private constructor(
     start: { readonly positionBytes: number; readonly hasher: ShardHasher },
@@ -91,13 +94,21 @@ export class RangeWriter implements ByteSink {
       this.#received += piece.length;
       if (piece.length === room || this.#chunkBytes >= BATCH_BYTES) wait = this.#seal(shard, piece.length === room);
     }
+    if (this.#chunkBytes > 0) this.#linger ??= setTimeout(() => this.#sealLate(), LINGER_MS);
     return wait;
   }
 
   /** Writes what is still in memory. Called once, after the source ended well or badly. */
   async flush(): Promise<void> {
-    if (this.#chunkBytes > 0) this.#seal(shardAt(this.#received - 1, this.#sink.shardBytes), false);
+    this.#sealLate();
+    clearTimeout(this.#linger);
     await this.#writing;
+  }
+
+  /** Closes a batch that is not full. */
+  #sealLate(): void {
+    this.#linger = undefined;
+    if (this.#chunkBytes > 0) this.#seal(shardAt(this.#received - 1, this.#sink.shardBytes), false);
   }
 
   /** Closes the current batch and puts it in line; the promise says when there is room for another. */

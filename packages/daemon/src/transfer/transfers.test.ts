@@ -67,7 +67,12 @@ function sourceOf(content: Buffer, chunkSizes: readonly number[], breakAfter = N
   };
 }
 
-function run(order: { sink: MemorySink; source: RangeSource; startBytes: number; endBytes: number }): Promise<TransferReport[]> {
+function run(order: {
+  sink: MemorySink;
+  source: RangeSource;
+  startBytes: number;
+  endBytes: number;
+}): Promise<TransferReport[]> {
   const reports: TransferReport[] = [];
   return new Promise((resolve) => {
     const transfers = new Transfers({
@@ -148,7 +153,9 @@ describe("Transfers", () => {
   it("calls a source that ends early at fault", async () => {
     const sink = new MemorySink(3000, 1000);
     const short = sourceOf(pattern(3000), [100]);
-    const source: RangeSource = { read: (blob, start, end, to, options) => short.read(blob, start, end - 1, to, options) };
+    const source: RangeSource = {
+      read: (blob, start, end, to, options) => short.read(blob, start, end - 1, to, options),
+    };
     const end = (await run({ sink, source, startBytes: 0, endBytes: 3000 })).at(-1);
     assert.ok(end?.type === "ended");
     assert.equal(end.fault?.code, "ORIGIN_FAULT");
