@@ -96,12 +96,13 @@ function readPath(env: Environment, name: string): string | undefined {
 }
 
 /** `~`, `$NAME` and `${NAME}`, as a shell would have done it; an unknown name stays as it is. */
-function expandPath(env: Environment, text: string): string {
+export function expandPath(env: Environment, text: string): string {
   const fromHome = text.replace(/^~(?=$|[/\\])/, () => homeOf(env));
   return fromHome.replace(/\$(?:(\w+)|\{([^}]*)\})/g, (whole, bare, braced) => env[bare ?? braced] ?? whole);
 }
 
-function homeOf(env: Environment): string {
+/** The user's home folder. */
+export function homeOf(env: Environment): string {
   return env.HOME || env.USERPROFILE || homedir();
 }
 
