@@ -35,7 +35,7 @@ type FaultAction =
   | { readonly kind: "status"; readonly status: number; readonly retryAfterS?: number }
   /** 429, with the headers asked for; with neither, `Retry-After: 1`. */
   | { readonly kind: "rateLimited"; readonly retryAfterS?: number; readonly rateLimitResetS?: number }
-  /** The connection is reset in the middle of a body. */
+  /** The connection is reset in the middle of a body; a slow reader gets fewer bytes than were sent before. */
   | ({ readonly kind: "drop" } & CutPoint)
   /** The connection is closed cleanly before the body is complete. */
   | ({ readonly kind: "truncate" } & CutPoint)

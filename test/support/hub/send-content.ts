@@ -40,6 +40,8 @@ interface Delivery {
 
 /** Others get a turn after so many bytes: a fast client could otherwise keep the thread to itself. */
 const TURN_BYTES = 8 * 1024 * 1024;
+/** A reset throws away what waits in the kernel; a client that reads along has all of it by then. */
+const BEFORE_RESET_MS = 25;
 const TEXT = /^(?:text\/|application\/json)/;
 
 /** Sends all or a part of a content, 304 or 416. Resolves when the answer is over, however it ended. */
@@ -195,7 +197,7 @@ async function deliver(ex: Exchange, reader: ContentReader, delivery: Delivery, 
   // Headers first: a body that stalls at once, or waits for the uplink, is still an answer.
   ex.res.flushHeaders();
   if (!(await pump(ex, reader, delivery, range.start, cut?.at ?? range.end, count))) return;
-  if (cut?.kind === "drop") return ex.reset();
+  if (cut?.kind === "drop") return (await ex.pause(BEFORE_RESET_MS)) ? ex.reset() : undefined;
   if (cut?.kind === "truncate") return delivery.hasLength ? ex.closeCleanly() : void ex.res.end();
   if (cut?.kind === "stall") {
     if (!(await ex.pause(cut.forMs))) return;
