@@ -1,0 +1,334 @@
+/**
+ * A blob on its way: a sparse file beside its place in the cache, and a journal of what is in it. Writes go anywhere at any
+ * time; a shard counts as far as its contiguous start is written.
+ */
+import type { FileHandle } from "node:fs/promises";
+import { type BlobId, type RepoRef, SwarmError, shardAt, shardCount, shardLength, shardStart } from "@swarmd/protocol";
+import { toStoreError } from "./disk-faults.js";
+import type { Claim, Journal } from "./journal.js";
+import type { Limiter } from "./limiter.js";
+
+export interface StagingSpec {
+  readonly blob: BlobId;
+  readonly sizeBytes: number;
+  readonly shardBytes: number;
+  /** `undefined` for the blob of a plain URL. */
+  readonly repo: RepoRef | undefined;
+}
+
+export interface StagingDeps {
+  readonly path: string;
+  readonly file: FileHandle;
+  readonly journal: Journal;
+  /** What is there already, and believed. */
+  readonly claims: Iterable<Claim>;
+  /** Few syncs at a time for the whole node: each takes one of Node's four I/O threads for as long as the disk likes. */
+  readonly syncs: Limiter;
+  /** Gives up the lock; called once, when the staging file is closed or committed. */
+  readonly release: () => Promise<void>;
+}
+
+/** The shape of `core/messages.ts`, which this room may not import. */
+export interface ResumeState {
+  readonly checked: readonly number[];
+  readonly partial: readonly { readonly shard: number; readonly watermarkBytes: number }[];
+}
+
+/** A sync at least this often in bytes: what a crash makes the next start re-check takes a fraction of a second. */
+const SYNC_BYTES = 512 * 1024 * 1024;
+/** … and in time, counted from the first note that is not durable yet. */
+const SYNC_MS = 3_000;
+/** A disk that takes longer to sync on close is not waited for; then the next start re-checks a little more. */
+const CLOSE_SYNC_MS = 5_000;
+
+export class Staging {
+  readonly blob: BlobId;
+  readonly sizeBytes: number;
+  readonly shardBytes: number;
+  readonly repo: RepoRef | undefined;
+  readonly path: string;
+  /** Told whenever {@link prefixBytes} has changed; suits `FileDigest.advance`. */
+  onPrefix: ((prefixBytes: number) => void) | undefined;
+
+  readonly #deps: StagingDeps;
+  /** Per shard, how many bytes from its start are in the file. */
+  readonly #filled: Float64Array;
+  readonly #checked = new Set<number>();
+  readonly #watermarks = new Map<number, number>();
+  #prefixShard = 0;
+  #writtenBytes = 0;
+  #unsyncedBytes = 0;
+  #syncTimer: NodeJS.Timeout | undefined;
+  #syncing: Promise<void> | undefined;
+  readonly #writing = new Set<Promise<void>>();
+  #isClosed = false;
+  #isSealed = false;
+
+  constructor(spec: StagingSpec, deps: StagingDeps) {
+    this.blob = spec.blob;
+    this.sizeBytes = spec.sizeBytes;
+    this.shardBytes = spec.shardBytes;
+    this.repo = spec.repo;
+    this.path = deps.path;
+    this.#deps = deps;
+    this.#filled = new Float64Array(shardCount(spec.sizeBytes, spec.shardBytes));
+    for (const claim of deps.claims) this.#adopt(claim);
+    this.#movePrefix();
+  }
+
+  #adopt({ shard, bytes }: Claim): void {
+    this.#fill(shard, bytes);
+    if (bytes === this.#lengthOf(shard)) this.#checked.add(shard);
+    else this.#watermarks.set(shard, bytes);
+  }
+
+  /** How many bytes from the start of the file are written without a gap. */
+  get prefixBytes(): number {
+    if (this.#prefixShard === this.#filled.length) return this.sizeBytes;
+    return shardStart(this.#prefixShard, this.shardBytes) + (this.#filled[this.#prefixShard] as number);
+  }
+
+  /** How many bytes are in the file and count. */
+  get writtenBytes(): number {
+    return this.#writtenBytes;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  get isSealed(): boolean {
+    return this.#isSealed;
+  }
+
+  /**
+   * Ends the writing: what is verified after this is what is committed, whatever a late writer still has in hand. Must come
+   * before the file is verified; {@link drop} opens it again.
+   */
+  async seal(): Promise<void> {
+    this.#isSealed = true;
+    await Promise.allSettled(this.#writing);
+  }
+
+  /** What is known of the shards now. */
+  resumeState(): ResumeState {
+    return {
+      checked: [...this.#checked].sort((a, b) => a - b),
+      partial: [...this.#watermarks].map(([shard, watermarkBytes]) => ({ shard, watermarkBytes })),
+    };
+  }
+
+  /**
+   * Writes the chunks one after the other at `positionBytes`; resolves when other readers of the file see them.
+   *
+   * @throws SwarmError NO_SPACE when the disk is full, STORE_FAULT when it fails.
+   */
+  async write(positionBytes: number, chunks: readonly Uint8Array[]): Promise<void> {
+    this.#assertOpen();
+    if (this.#isSealed) throw new SwarmError("INTERRUPTED", `${this.blob} is whole: nothing more is written to it`);
+    const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    if (positionBytes < 0 || positionBytes + bytes > this.sizeBytes) {
+      throw new SwarmError("INTERNAL", `${bytes} bytes at ${positionBytes} are outside of ${this.blob}`);
+    }
+    const writing = this.#writeAll(positionBytes, chunks, bytes);
+    this.#writing.add(writing);
+    try {
+      await writing;
+    } finally {
+      this.#writing.delete(writing);
+    }
+    this.#noteWritten(positionBytes, bytes);
+  }
+
+  async #writeAll(positionBytes: number, chunks: readonly Uint8Array[], bytes: number): Promise<void> {
+    let rest = chunks;
+    let done = 0;
+    try {
+      while (done < bytes) {
+        const { bytesWritten } = await this.#deps.file.writev(rest as Uint8Array[], positionBytes + done);
+        done += bytesWritten;
+        if (done < bytes) rest = skipBytes(rest, bytesWritten);
+      }
+    } catch (error) {
+      throw toStoreError(error, "write", this.path, this.sizeBytes - this.#writtenBytes);
+    }
+  }
+
+  /** Reads what was written before, into all of `target`. */
+  async read(positionBytes: number, target: Uint8Array): Promise<void> {
+    this.#assertOpen();
+    let done = 0;
+    while (done < target.length) {
+      const { bytesRead } = await this.#deps.file
+        .read(target, done, target.length - done, positionBytes + done)
+        .catch((error) => Promise.reject(toStoreError(error, "read", this.path)));
+      if (bytesRead === 0) {
+        throw new SwarmError("STORE_FAULT", `${this.path} ends before byte ${positionBytes + target.length}`, {
+          hint: "Something else has cut the file short; pull again.",
+        });
+      }
+      done += bytesRead;
+    }
+  }
+
+  /** Notes that the first `watermarkBytes` of a shard are written and hash to `hash` (BLAKE3). */
+  noteWatermark(shard: number, watermarkBytes: number, hash: Uint8Array): void {
+    if (this.#isClosed || this.#checked.has(shard)) return;
+    this.#watermarks.set(shard, watermarkBytes);
+    this.#note({ shard, bytes: watermarkBytes, hash });
+  }
+
+  /** Notes that a shard is whole and hashes to `hash` (BLAKE3). */
+  noteChecked(shard: number, hash: Uint8Array): void {
+    if (this.#isClosed) return;
+    this.#watermarks.delete(shard);
+    this.#checked.add(shard);
+    this.#note({ shard, bytes: this.#lengthOf(shard), hash });
+  }
+
+  #note(claim: Claim): void {
+    this.#deps.journal.note(claim);
+    this.#syncTimer ??= setTimeout(() => void this.#syncInBackground(), SYNC_MS).unref();
+  }
+
+  /** Forgets shards that turned out to be worthless. Resolves when the journal has forgotten them too. */
+  async drop(shards: Iterable<number>): Promise<void> {
+    this.#assertOpen();
+    this.#isSealed = false;
+    for (const shard of shards) {
+      this.#checked.delete(shard);
+      this.#watermarks.delete(shard);
+      this.#writtenBytes -= this.#filled[shard] as number;
+      this.#filled[shard] = 0;
+      this.#prefixShard = Math.min(this.#prefixShard, shard);
+      this.#deps.journal.noteDropped(shard);
+    }
+    this.onPrefix?.(this.prefixBytes);
+    await this.#deps.journal.flush();
+  }
+
+  /** Brings the bytes to the disk itself. @throws SwarmError as {@link write} does. */
+  async sync(): Promise<void> {
+    this.#assertOpen();
+    await Promise.allSettled(this.#writing);
+    try {
+      await this.#deps.syncs.run(() => this.#deps.file.datasync());
+    } catch (error) {
+      throw toStoreError(error, "write", this.path);
+    }
+  }
+
+  /** Ends the use of the file, keeps it and its journal for the next try, and gives up the lock. May be called twice. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#end();
+    await Promise.allSettled(this.#writing);
+    await this.#deps.journal.flush();
+    await this.#syncWithin(CLOSE_SYNC_MS);
+    await this.#deps.journal.close();
+    await this.#deps.release();
+  }
+
+  /** As {@link close}, when there is nothing to be kept: after a commit, or for a file that goes away. */
+  async finish(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#end();
+    await Promise.allSettled([...this.#writing, this.#syncing]);
+    await this.#deps.file.close();
+    await this.#deps.journal.remove();
+    await this.#deps.release();
+  }
+
+  #end(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#syncTimer);
+    this.#syncTimer = undefined;
+  }
+
+  /** Syncs and closes the file; goes on alone with that when the disk takes too long. */
+  async #syncWithin(deadlineMs: number): Promise<void> {
+    const ended = this.#syncOnce().finally(() => this.#deps.file.close());
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, deadlineMs);
+    });
+    await Promise.race([ended.catch(() => undefined), deadline]);
+    clearTimeout(timer);
+  }
+
+  async #syncInBackground(): Promise<void> {
+    clearTimeout(this.#syncTimer);
+    this.#syncTimer = undefined;
+    if (this.#isClosed) return;
+    // A sync that fails says nothing new: writes fail too, or the commit's own sync will.
+    await this.#syncOnce().catch(() => undefined);
+  }
+
+  /** One at a time; whoever comes later waits for the next. What was noted before it is durable after it. */
+  async #syncOnce(): Promise<void> {
+    while (this.#syncing !== undefined) await this.#syncing.catch(() => undefined);
+    this.#unsyncedBytes = 0;
+    this.#syncing = this.#syncAndMark().finally(() => {
+      this.#syncing = undefined;
+    });
+    await this.#syncing;
+  }
+
+  async #syncAndMark(): Promise<void> {
+    const records = await this.#deps.journal.flush();
+    await this.#deps.syncs.run(() => this.#deps.file.datasync());
+    await this.#deps.journal.markDurable(records);
+  }
+
+  #noteWritten(positionBytes: number, bytes: number): void {
+    const endBytes = positionBytes + bytes;
+    for (let at = positionBytes; at < endBytes; ) {
+      const shard = shardAt(at, this.shardBytes);
+      const start = shardStart(shard, this.shardBytes);
+      const end = Math.min(endBytes, start + this.shardBytes);
+      if (at - start <= (this.#filled[shard] as number)) this.#fill(shard, end - start);
+      at = end;
+    }
+    this.#unsyncedBytes += bytes;
+    if (this.#unsyncedBytes >= SYNC_BYTES && this.#syncing === undefined) void this.#syncInBackground();
+    this.#movePrefix();
+  }
+
+  #fill(shard: number, bytes: number): void {
+    const before = this.#filled[shard] as number;
+    if (bytes <= before) return;
+    this.#filled[shard] = bytes;
+    this.#writtenBytes += bytes - before;
+  }
+
+  #movePrefix(): void {
+    while (
+      this.#prefixShard < this.#filled.length &&
+      this.#filled[this.#prefixShard] === this.#lengthOf(this.#prefixShard)
+    ) {
+      this.#prefixShard += 1;
+    }
+    this.onPrefix?.(this.prefixBytes);
+  }
+
+  #lengthOf(shard: number): number {
+    return shardLength(shard, this.sizeBytes, this.shardBytes);
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new SwarmError("INTERNAL", `the staging file of ${this.blob} is closed`);
+  }
+}
+
+function skipBytes(chunks: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  let left = bytes;
+  const rest: Uint8Array[] = [];
+  for (const chunk of chunks) {
+    if (left >= chunk.length) left -= chunk.length;
+    else {
+      rest.push(chunk.subarray(left));
+      left = 0;
+    }
+  }
+  return rest;
+}
