@@ -45,6 +45,8 @@ const CODES = {
   ORIGIN_CHANGED: { exit: 6, http: 502, blame: "origin" },
   /** The origin does not say how long the file is, so its shards can't be planned. */
   ORIGIN_NO_LENGTH: { exit: 6, http: 502, blame: "origin" },
+  /** The origin ignores Range: the file can be had only as one stream from its start. */
+  ORIGIN_NO_RANGES: { exit: 6, http: 502, blame: "origin" },
   /** `--offline`, and what was asked for is not in the cache. */
   OFFLINE: { exit: 6, http: 504, blame: "none" },
 

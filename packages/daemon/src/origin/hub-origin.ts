@@ -13,17 +13,13 @@ import { parseLinkNext } from "./header-fields.js";
 import { explainHubRefusal, gated, type HubRequest } from "./hub-faults.js";
 import { parseTreePage, type TreePage } from "./hub-tree.js";
 import { repoInfoUrl, treeUrl } from "./hub-urls.js";
-import type { OriginHttp } from "./origin-http.js";
+import type { OriginDeps, OriginHttp } from "./origin-http.js";
 import { type OriginUrl, showUrl } from "./origin-url.js";
 
 export interface HubOptions {
   /** Without a trailing slash. */
   readonly endpoint: string;
   readonly token: string | undefined;
-}
-
-export interface HubDeps {
-  readonly http: OriginHttp;
 }
 
 /** What a revision is at this moment. */
@@ -47,7 +43,7 @@ export class HubOrigin {
   readonly #options: HubOptions;
   readonly #http: OriginHttp;
 
-  constructor(options: HubOptions, deps: HubDeps) {
+  constructor(options: HubOptions, deps: OriginDeps) {
     this.#options = options;
     this.#http = deps.http;
   }

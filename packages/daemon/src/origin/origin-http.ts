@@ -30,6 +30,11 @@ export interface OriginHttpDeps {
   readonly events?: EventLog;
 }
 
+/** What every part of this room that sends requests needs. */
+export interface OriginDeps {
+  readonly http: OriginHttp;
+}
+
 export interface HttpRequest {
   /** Without credentials. */
   readonly url: URL;
