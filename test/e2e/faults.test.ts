@@ -40,10 +40,10 @@ const SURVIVED: readonly Case[] = [
   { id: "Range ignored throughout", faults: [{ kind: "ignoreRange", path: MODEL }] },
   { id: "429 with Retry-After", faults: [{ kind: "rateLimited", retryAfterS: 1, times: 2 }] },
   { id: "429 with RateLimit", faults: [{ kind: "rateLimited", rateLimitResetS: 1, times: 2 }] },
-  { id: "a burst of 500", faults: [{ kind: "status", status: 500, times: 5 }] },
-  { id: "a burst of 503", faults: [{ kind: "status", status: 503, times: 5 }] },
+  { id: "a burst of 500", faults: [{ kind: "status", status: 500, times: 3 }] },
+  { id: "a longer burst of 503 for the bytes", faults: [{ kind: "status", status: 503, times: 12, path: MODEL }] },
   { id: "signed URLs that expire", faults: [{ kind: "expiredUrl", path: MODEL, every: 2, times: 3 }] },
-  { id: "hang-ups before any answer", faults: [{ kind: "hangUp", times: 5 }] },
+  { id: "hang-ups before any answer", faults: [{ kind: "hangUp", times: 3 }] },
   { id: "an answer that never comes, once", faults: [{ kind: "silent", path: MODEL, times: 1 }] },
   { id: "a slow start", faults: [{ kind: "latency", ms: 100 }] },
 ];

@@ -1,6 +1,7 @@
 /** A real node inside the test process: every room is the real one, only time runs faster. */
 import type { NodeConfig } from "@swarmd/daemon/config";
-import { type NodeOptions, type RunningNode, startNode } from "@swarmd/daemon/node";
+import type { RunningNode } from "@swarmd/daemon/host";
+import { type NodeOptions, startNode } from "@swarmd/daemon/node";
 import type { PullEvent, PullRequest } from "@swarmd/protocol/api";
 import type { Folders } from "./binaries.js";
 
@@ -40,7 +41,8 @@ export function startTestNode(
 ): Promise<RunningNode> {
   return startNode(testConfig(folders, endpoint, more), {
     clock: fastClock(CLOCK_SPEED),
-    originTimeouts: { retryBaseMs: 20, idleMs: 400, headersMs: 1000 },
+    events: { emit: () => {} },
+    origin: { retryBaseMs: 20, idleTimeoutMs: 400, headersTimeoutMs: 1000 },
   });
 }
 

@@ -38,6 +38,8 @@ export interface Clock {
 interface OpenBlob {
   staging?: Staging;
   digest?: FileDigest;
+  /** Its name by digest, once that is known. */
+  named?: BlobId;
   fromOriginBytes: number;
   readonly fromPeers: Map<string, { peer: string; link: string; bytes: number }>;
 }
@@ -123,21 +125,29 @@ export class Pump implements BlobWants {
   #carryOut(effect: Effect): void {
     switch (effect.type) {
       case "open":
-        return this.#do(effect.blob.id, () => this.#open(effect.blob));
+        this.#do(effect.blob.id, () => this.#open(effect.blob));
+        break;
       case "fetch":
-        return this.#fetch(effect);
+        this.#fetch(effect);
+        break;
       case "cancel":
-        return this.#deps.transfers.cancel(effect.attempt);
+        this.#deps.transfers.cancel(effect.attempt);
+        break;
       case "finish":
-        return this.#do(effect.blob, () => this.#finish(effect.blob));
+        this.#do(effect.blob, () => this.#finish(effect.blob));
+        break;
       case "close":
-        return this.#do(effect.blob, () => this.#close(effect.blob));
+        this.#do(effect.blob, () => this.#close(effect.blob));
+        break;
       case "settled":
-        return this.#settle(effect.pull, effect.blob, effect.fault);
+        this.#settle(effect.pull, effect.blob, effect.fault);
+        break;
       case "wake":
-        return this.#setWake(effect.atMs);
+        this.#setWake(effect.atMs);
+        break;
       case "decision":
-        return this.#deps.events.emit({ ...effect });
+        this.#deps.events.emit({ ...effect });
+        break;
     }
   }
 
@@ -165,7 +175,8 @@ export class Pump implements BlobWants {
     }
     const { staging } = opened;
     const digest = verifier.openDigest(staging.path, sizeBytes, id);
-    staging.onPrefix((prefixBytes) => digest.advance(prefixBytes));
+    staging.onPrefix = (prefixBytes) => digest.advance(prefixBytes);
+    digest.advance(staging.prefixBytes);
     Object.assign(open, { staging, digest });
     this.push({ type: "opened", blob: id, state: staging.resumeState() });
   }
@@ -188,18 +199,27 @@ export class Pump implements BlobWants {
     const open = this.#opened(blob);
     const { staging, digest } = open;
     const { path, sizeBytes } = staging;
+    const signal = this.#stopped.signal;
+    await staging.seal();
     try {
-      const verified = await this.#deps.verifier.verifyFile({ path, sizeBytes, blob, digest, signal: this.#stopped.signal });
+      const verified = await this.#deps.verifier.verifyFile({ path, sizeBytes, blob, digest, signal });
       await this.#deps.store.commit(staging, verified);
+      open.named = verified.blob;
     } catch (error) {
       if (!(error instanceof SwarmError) || error.code !== "INTEGRITY") throw error;
-      const shards = await staging.findDamaged({ signal: this.#stopped.signal });
-      await staging.discard(shards);
-      this.#deps.events.emit({ type: "corrupt", blob, shards, message: error.message });
-      return this.push({ type: "corrupt", blob, shards });
+      return this.#reject(blob, staging, error);
     }
     this.push({ type: "verified", blob });
     this.#forget(blob, open);
+  }
+
+  /** The file is not what it should be: what the disk damaged goes, or everything if nothing looks damaged. */
+  async #reject(blob: BlobId, staging: Staging, error: SwarmError): Promise<void> {
+    const damaged = await this.#deps.store.stagingFiles.findDamaged(staging, { signal: this.#stopped.signal });
+    const shards = damaged.length > 0 ? damaged : staging.resumeState().checked;
+    await staging.drop(shards);
+    this.#deps.events.emit({ type: "corrupt", blob, shards: shards.length, message: error.message });
+    this.push({ type: "corrupt", blob, shards });
   }
 
   /** The blob is in the cache. Meanwhile another pull may have opened it anew: that is not ours to forget. */
@@ -225,9 +245,13 @@ export class Pump implements BlobWants {
 
   #settle(pull: number, blob: BlobId, fault: Fault | undefined): void {
     const waiting = this.#take(pull, blob);
-    if (fault !== undefined) return waiting?.reject(fromFault(fault));
+    if (fault !== undefined) {
+      waiting?.reject(fromFault(fault));
+      return;
+    }
     const open = this.#blobs.get(blob);
     waiting?.resolve({
+      blob: open?.named ?? blob,
       fromOriginBytes: open?.fromOriginBytes ?? 0,
       fromPeers: [...(open?.fromPeers.values() ?? [])],
     });

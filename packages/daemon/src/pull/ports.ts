@@ -34,20 +34,26 @@ export interface UrlFile {
 
 export interface FileOrigin {
   describe(url: string, options: Cancellable): Promise<UrlFile>;
-  /** Whether the file still is what these validators stand for: one conditional request. */
+  /** Whether the file still is what these validators stand for. */
   isUnchanged(url: string, validators: UrlValidators, options: Cancellable): Promise<boolean>;
 }
 
-/** Tells the origin room where the bytes of a blob are. */
 export type Locator =
-  | { readonly kind: "hub"; readonly repo: RepoRef; readonly commit: CommitId; readonly path: string; readonly sizeBytes: number }
+  | {
+      readonly kind: "hub";
+      readonly repo: RepoRef;
+      readonly commit: CommitId;
+      readonly path: string;
+      readonly sizeBytes: number;
+    }
   | { readonly kind: "url"; readonly url: string; readonly sizeBytes: number; readonly validators: UrlValidators };
 
+/** Tells the origin room where the bytes of a blob are. */
 export interface Locators {
   register(blob: BlobId, locator: Locator): void;
 }
 
-export interface PresentBlob {
+export interface FoundBlob {
   readonly path: string;
   readonly sizeBytes: number;
 }
@@ -57,29 +63,50 @@ export interface Reservation {
   release(): void;
 }
 
+/** One file of a snapshot. */
+export interface LinkedFile {
+  readonly commit: CommitId;
+  readonly path: string;
+  readonly blob: BlobId;
+}
+
+/** What is remembered of a plain URL. */
+export interface UrlRecord extends UrlValidators {
+  readonly url: string;
+  readonly blob: BlobId;
+  readonly sizeBytes: number;
+}
+
 export interface PullStore {
-  find(blob: BlobId): PresentBlob | undefined;
-  /** Bytes of a blob that an earlier, unfinished pull left. */
-  partialBytes(blob: BlobId): number;
-  /** @throws SwarmError NO_SPACE */
+  find(
+    blob: BlobId,
+    options?: { readonly repo?: RepoRef | undefined; readonly sizeBytes?: number },
+  ): Promise<FoundBlob | undefined>;
+  /** Bytes that earlier, unfinished pulls left, by blob. */
+  findPartials(): Promise<ReadonlyMap<BlobId, number>>;
+  /** Sets free space aside. @throws SwarmError NO_SPACE */
   reserve(bytes: number): Promise<Reservation>;
+  /** @throws SwarmError UNSAFE_FILE_NAME */
+  checkFileNames(paths: readonly string[]): Promise<void>;
   readRef(repo: RepoRef, revision: Revision): Promise<CommitId | undefined>;
   writeRef(repo: RepoRef, revision: Revision, commit: CommitId): Promise<void>;
-  readTree(repo: RepoRef, commit: CommitId): Promise<readonly RepoFile[] | undefined>;
+  readTree(key: Pick<RepoManifest, "repo" | "revision" | "commit">): Promise<RepoManifest | undefined>;
   writeTree(manifest: RepoManifest): Promise<void>;
-  /** Makes the snapshot's link to a blob of the cache; from another repo's folder it is hard-linked first. */
-  link(file: { readonly repo: RepoRef; readonly commit: CommitId; readonly path: string; readonly blob: BlobId }): Promise<void>;
-  /** Whether the snapshot has this file and it leads to this blob. */
-  isLinked(file: { readonly repo: RepoRef; readonly commit: CommitId; readonly path: string; readonly blob: BlobId }): Promise<boolean>;
+  /** Puts a blob that lies anywhere in the cache into this repo's folder too. `undefined`: it lies nowhere. */
+  ensureInRepo(
+    blob: BlobId,
+    repo: RepoRef,
+    options: Cancellable & { readonly sizeBytes?: number },
+  ): Promise<string | undefined>;
+  /** Makes the snapshot's link to a blob of the repo's folder. */
+  link(repo: RepoRef, file: LinkedFile, options: Cancellable): Promise<string>;
   snapshotPath(repo: RepoRef, commit: CommitId): string;
-  /** Hard link, else reflink, else copy; replaces what is there only when it differs. */
-  placeFile(blobPath: string, target: string): Promise<void>;
-  /** The same inside a `--local-dir`, with the metadata huggingface_hub keeps there. */
-  placeInLocalDir(file: { readonly blobPath: string; readonly localDir: string; readonly path: string; readonly commit: CommitId; readonly blob: BlobId }): Promise<void>;
-  /** The blob that a URL's last pull ended in. */
-  findUrl(url: string): Promise<(PresentBlob & { readonly validators: UrlValidators }) | undefined>;
-  /** Remembers what a URL's file turned out to be. */
-  noteUrl(url: string, file: { readonly provisional: BlobId; readonly validators: UrlValidators }): Promise<PresentBlob>;
+  /** Hard link, else reflink, else copy; a target that is the same stays. */
+  placeFile(blobPath: string, target: string, options: Cancellable): Promise<void>;
+  /** The same inside a `--local-dir`, with the metadata that huggingface_hub keeps there. */
+  placeInLocalDir(localDir: string, blobPath: string, file: LinkedFile, options: Cancellable): Promise<void>;
+  findUrl(url: string): Promise<UrlRecord | undefined>;
+  writeUrl(record: UrlRecord): Promise<void>;
 }
 
 /** How far a blob is. */
@@ -90,6 +117,8 @@ export interface BlobView {
 
 /** Who sent the bytes of a blob that was wanted; nobody sent what was there before. */
 export interface BlobSources {
+  /** Its name by digest, which for the file behind a URL nobody knew before. */
+  readonly blob: BlobId;
   readonly fromOriginBytes: number;
   readonly fromPeers: readonly { readonly peer: string; readonly link: string; readonly bytes: number }[];
 }

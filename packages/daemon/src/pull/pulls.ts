@@ -4,7 +4,7 @@
  * In: a pull request. Out: links, refs and placed files in the store; wants to the engine; events to whoever watches.
  * Never: decides where a byte comes from, or touches one.
  */
-import { type RepoRef, type Revision, SwarmError, parseRepoSpec, parseRevision } from "@swarmd/protocol";
+import { parseRepoSpec, parseRevision, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
 import type { DoneEvent, PullEvent, PullRequest, PullStatus } from "@swarmd/protocol/api";
 import type { FileOrigin } from "./ports.js";
 import { type PullDeps, type PullOptions, pullRepo } from "./repo-pull.js";

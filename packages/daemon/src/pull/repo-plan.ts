@@ -1,15 +1,14 @@
 import {
   type BlobId,
   type CommitId,
+  compileFilePatterns,
+  formatRepo,
+  isCommitId,
   type RepoFile,
   type RepoManifest,
   type RepoRef,
   type Revision,
   SwarmError,
-  checkFileNames,
-  compileFilePatterns,
-  formatRepo,
-  isCommitId,
   toSwarmError,
 } from "@swarmd/protocol";
 import type { PullStore, RepoOrigin } from "./ports.js";
@@ -32,7 +31,7 @@ export interface RepoPlan {
 
 interface PlanDeps {
   readonly origin: RepoOrigin;
-  readonly store: Pick<PullStore, "readRef" | "readTree" | "writeTree">;
+  readonly store: Pick<PullStore, "readRef" | "readTree" | "writeTree" | "checkFileNames">;
   readonly warn: (message: string) => void;
 }
 
@@ -44,18 +43,14 @@ interface PlanDeps {
 export async function planRepo(request: PlanRequest, deps: PlanDeps, signal: AbortSignal): Promise<RepoPlan> {
   const { repo, revision } = request;
   const { commit, isPrivate } = await resolveCommit(request, deps, signal);
-  let all = await deps.store.readTree(repo, commit);
-  if (all === undefined) {
-    if (request.offline) throw offlineError(repo, revision);
-    all = await deps.origin.tree(repo, commit, { signal });
-    checkFileNames(all.map(({ path }) => path));
-    await deps.store.writeTree({ repo, revision, commit, files: all });
-  } else {
-    // The list lies in a folder that other programs can write to.
-    checkFileNames(all.map(({ path }) => path));
-  }
+  const known = await deps.store.readTree({ repo, revision, commit });
+  if (known === undefined && request.offline) throw offlineError(repo, revision);
+  const all = known?.files ?? (await deps.origin.tree(repo, commit, { signal }));
   const matches = compileFilePatterns(request);
   const files = all.filter(({ path }) => matches(path));
+  await deps.store.checkFileNames(files.map(({ path }) => path));
+  const manifest = { repo, revision, commit, files: all };
+  if (known === undefined) await deps.store.writeTree(manifest);
   if (files.length === 0) {
     throw new SwarmError("FILE_NOT_FOUND", `no file of ${formatRepo(repo)}@${revision} was asked for`, {
       hint:
@@ -64,7 +59,7 @@ export async function planRepo(request: PlanRequest, deps: PlanDeps, signal: Abo
           : `The repo has ${all.length} files, such as ${all[0]?.path}; check --include and --exclude.`,
     });
   }
-  return { manifest: { repo, revision, commit, files: all }, files, isPrivate };
+  return { manifest, files, isPrivate };
 }
 
 async function resolveCommit(
@@ -75,7 +70,7 @@ async function resolveCommit(
   // Whether a repo seen only in the cache is private nobody can tell: so it is treated as if it were.
   if (isCommitId(revision)) {
     const commit: CommitId = revision;
-    if (offline || (await store.readTree(repo, commit)) !== undefined) return { commit, isPrivate: true };
+    if (offline || (await store.readTree({ repo, revision, commit })) !== undefined) return { commit, isPrivate: true };
   }
   if (offline) {
     const commit = await store.readRef(repo, revision);
@@ -110,7 +105,9 @@ function offlineError(repo: RepoRef, revision: Revision): SwarmError {
 const SMALL_BYTES = 1024 * 1024;
 
 /** One entry per blob, in the order in which they are to be fetched; equal files are fetched once. */
-export function blobsInOrder(files: readonly RepoFile[]): { readonly blob: BlobId; readonly files: readonly RepoFile[] }[] {
+export function blobsInOrder(
+  files: readonly RepoFile[],
+): { readonly blob: BlobId; readonly files: readonly RepoFile[] }[] {
   const byBlob = new Map<BlobId, RepoFile[]>();
   const small = files.filter(({ sizeBytes }) => sizeBytes < SMALL_BYTES);
   const large = files.filter(({ sizeBytes }) => sizeBytes >= SMALL_BYTES);

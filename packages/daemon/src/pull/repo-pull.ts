@@ -1,10 +1,9 @@
-import { join } from "node:path";
-import { type BlobId, type RepoFile, type RepoRef, type Revision, SwarmError, formatRepo } from "@swarmd/protocol";
+import { type BlobId, formatRepo, type RepoFile, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
 import type { DoneEvent, PullEvent } from "@swarmd/protocol/api";
 import { SourceTally, wantAll } from "./blob-pull.js";
 import type { BlobWants, Locators, PullStore, RepoOrigin, WantRequest } from "./ports.js";
 import { PullMeter } from "./pull-meter.js";
-import { type RepoPlan, blobsInOrder, headBytesOf, planRepo } from "./repo-plan.js";
+import { blobsInOrder, headBytesOf, planRepo, type RepoPlan } from "./repo-plan.js";
 import { withProgress } from "./with-progress.js";
 
 /** What every kind of pull needs. */
@@ -48,18 +47,16 @@ export async function pullRepo(
       hint: "Choose one with --include, or use --local-dir.",
     });
   }
-  const blobs = blobsInOrder(plan.files);
   const { repo, commit } = plan.manifest;
+  const { present, missing } = await sortByPresence(plan, deps.store);
   const tally = new SourceTally();
-  const present = blobs.filter(({ blob }) => deps.store.find(blob) !== undefined);
-  const missing = blobs.filter(({ blob }) => deps.store.find(blob) === undefined);
   const bytes = plan.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const presentBytes = sizeOf(present) + missing.reduce((sum, { blob }) => sum + deps.store.partialBytes(blob), 0);
+  const partialBytes = missing.length === 0 ? 0 : await sumPartials(missing, deps.store);
   const about = { repo: formatRepo(repo), revision: plan.manifest.revision, commit, files: plan.files.length, bytes };
-  onEvent({ type: "start", ...about, bytesPresent: presentBytes });
+  onEvent({ type: "start", ...about, bytesPresent: sizeOf(present) + partialBytes });
 
   const place = async (files: readonly RepoFile[]): Promise<void> => {
-    for (const file of files) await placeRepoFile(file, plan, request, deps.store);
+    for (const file of files) await placeRepoFile(file, { plan, request, store: deps.store, signal });
   };
   if (!request.dryRun) {
     if (request.offline && missing.length > 0) throw missingOffline(missing);
@@ -70,7 +67,7 @@ export async function pullRepo(
         onEvent({ type: "file", path: file.path, bytes: file.sizeBytes, source: "cache" });
       }
     }
-    await fetchMissing({ request, plan, missing, present, place, tally }, deps, onEvent, signal);
+    await fetchMissing({ request, plan, missing, present, partialBytes, place, tally }, deps, onEvent, signal);
     await deps.store.writeRef(repo, plan.manifest.revision, commit);
   }
   return {
@@ -87,6 +84,25 @@ export async function pullRepo(
 }
 
 type BlobFiles = ReturnType<typeof blobsInOrder>[number];
+
+async function sortByPresence(
+  { files, manifest: { repo } }: RepoPlan,
+  store: PullStore,
+): Promise<{ readonly present: readonly BlobFiles[]; readonly missing: readonly BlobFiles[] }> {
+  const present: BlobFiles[] = [];
+  const missing: BlobFiles[] = [];
+  for (const entry of blobsInOrder(files)) {
+    const { sizeBytes } = entry.files[0] as RepoFile;
+    const found = await store.find(entry.blob, { repo, sizeBytes });
+    (found === undefined ? missing : present).push(entry);
+  }
+  return { present, missing };
+}
+
+async function sumPartials(missing: readonly BlobFiles[], store: PullStore): Promise<number> {
+  const partials = await store.findPartials();
+  return missing.reduce((sum, { blob }) => sum + (partials.get(blob) ?? 0), 0);
+}
 
 function sizeOf(blobs: readonly BlobFiles[]): number {
   return blobs.reduce((sum, { files }) => sum + files.reduce((all, { sizeBytes }) => all + sizeBytes, 0), 0);
@@ -105,6 +121,7 @@ async function fetchMissing(
     readonly plan: RepoPlan;
     readonly missing: readonly BlobFiles[];
     readonly present: readonly BlobFiles[];
+    readonly partialBytes: number;
     readonly place: (files: readonly RepoFile[]) => Promise<void>;
     readonly tally: SourceTally;
   },
@@ -112,7 +129,7 @@ async function fetchMissing(
   onEvent: (event: PullEvent) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { request, plan, missing, present, place, tally } = work;
+  const { request, plan, missing, present, partialBytes, place, tally } = work;
   if (missing.length === 0) return;
   const { repo, commit } = plan.manifest;
   const filesOf = new Map<BlobId, readonly RepoFile[]>(missing.map(({ blob, files }) => [blob, files]));
@@ -140,8 +157,8 @@ async function fetchMissing(
     },
     (blob) => deps.wants.view(blob),
   );
-  const needed = requests.reduce((sum, { blob, sizeBytes }) => sum + sizeBytes - deps.store.partialBytes(blob), 0);
-  const reservation = await deps.store.reserve(needed);
+  const neededBytes = requests.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const reservation = await deps.store.reserve(neededBytes - partialBytes);
   try {
     await withProgress(meter, deps.nowMs, onEvent, () =>
       wantAll(
@@ -167,14 +184,25 @@ async function fetchMissing(
 }
 
 /** Links one file whose blob is in the cache, into the snapshot and wherever else the user wants it. */
-async function placeRepoFile(file: RepoFile, plan: RepoPlan, request: PullOptions, store: PullStore): Promise<void> {
-  const { repo, commit } = plan.manifest;
-  const { path, blob } = file;
-  await store.link({ repo, commit, path, blob });
-  const { out, localDir } = request;
-  if (out === undefined && localDir === undefined) return;
-  const found = store.find(blob);
-  if (found === undefined) throw new SwarmError("STORE_FAULT", `${join(repo.name, path)} vanished from the cache`);
-  if (out !== undefined) await store.placeFile(found.path, out);
-  if (localDir !== undefined) await store.placeInLocalDir({ blobPath: found.path, localDir, path, commit, blob });
+async function placeRepoFile(
+  { path, blob, sizeBytes }: RepoFile,
+  to: {
+    readonly plan: RepoPlan;
+    readonly request: PullOptions;
+    readonly store: PullStore;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const { store, signal, request } = to;
+  const { repo, commit } = to.plan.manifest;
+  const blobPath = await store.ensureInRepo(blob, repo, { sizeBytes, signal });
+  if (blobPath === undefined) {
+    throw new SwarmError("STORE_FAULT", `${path} of ${formatRepo(repo)} vanished from the cache while it was linked`, {
+      hint: "Something else cleans the cache at the same time; pull again.",
+    });
+  }
+  const file = { commit, path, blob };
+  await store.link(repo, file, { signal });
+  if (request.out !== undefined) await store.placeFile(blobPath, request.out, { signal });
+  if (request.localDir !== undefined) await store.placeInLocalDir(request.localDir, blobPath, file, { signal });
 }

@@ -1,7 +1,7 @@
-import { type RepoRef, SwarmError } from "@swarmd/protocol";
+import { type BlobId, SwarmError } from "@swarmd/protocol";
 import type { DoneEvent, PullEvent } from "@swarmd/protocol/api";
 import { SourceTally, wantAll } from "./blob-pull.js";
-import type { FileOrigin, PresentBlob, PullStore, UrlFile } from "./ports.js";
+import type { BlobSources, FileOrigin, PullStore, UrlFile, UrlRecord } from "./ports.js";
 import { PullMeter } from "./pull-meter.js";
 import type { PullDeps, PullOptions } from "./repo-pull.js";
 import { withProgress } from "./with-progress.js";
@@ -13,9 +13,6 @@ export interface UrlPullRequest extends PullOptions {
 export interface UrlPullDeps extends Omit<PullDeps, "origin"> {
   readonly files: FileOrigin;
 }
-
-/** The file behind a URL has no commit; this is what stands in its place. */
-const NO_REPO: RepoRef | undefined = undefined;
 
 /**
  * Pulls the file behind a plain URL. What was pulled before is asked about (If-None-Match) and, unchanged, used again.
@@ -31,30 +28,29 @@ export async function pullUrl(
   const startedMs = deps.nowMs();
   const tally = new SourceTally();
   const shown = showUrl(request.url);
-  const cached = await findCurrent(request, deps, signal);
-  let path = cached?.path;
-  let sizeBytes = cached?.sizeBytes ?? 0;
-  const start = (bytesPresent: number) =>
-    onEvent({ type: "start", repo: shown, revision: "", commit: "", files: 1, bytes: sizeBytes, bytesPresent });
-  if (cached !== undefined) {
-    start(sizeBytes);
+  const known = await deps.store.findUrl(request.url);
+  const cached = known === undefined ? undefined : await deps.store.find(known.blob, known);
+  const changed = request.offline ? undefined : await describe(request, cached && known, deps, signal);
+  if (changed === undefined && cached === undefined) throw offlineError(shown);
+  const sizeBytes = changed?.sizeBytes ?? cached?.sizeBytes ?? 0;
+  const partialBytes = changed === undefined ? sizeBytes : await partialBytesOf(changed, deps.store);
+  const about = { repo: shown, revision: "", commit: "", files: 1, bytes: sizeBytes };
+  onEvent({ type: "start", ...about, bytesPresent: partialBytes });
+  let path = cached?.path ?? "";
+  if (changed === undefined) {
     tally.addCached(sizeBytes);
-  } else {
-    const file = await deps.files.describe(request.url, { signal });
-    sizeBytes = file.sizeBytes;
-    start(deps.store.partialBytes(file.blob));
-    if (!request.dryRun) path = (await fetchFile(file, request, deps, { tally, onEvent, signal })).path;
+    onEvent({ type: "file", path: shown, bytes: sizeBytes, source: "cache" });
+  } else if (!request.dryRun) {
+    path = await fetchFile(changed, request, deps, { tally, onEvent, signal, partialBytes });
   }
-  if (path !== undefined && !request.dryRun) path = await placeUrlFile(path, request, deps.store);
-  if (cached !== undefined) onEvent({ type: "file", path: shown, bytes: sizeBytes, source: "cache" });
+  if (request.out !== undefined && !request.dryRun) {
+    await deps.store.placeFile(path, request.out, { signal });
+    path = request.out;
+  }
   return {
     type: "done",
-    repo: shown,
-    revision: "",
-    commit: "",
-    path: path ?? "",
-    files: 1,
-    bytes: sizeBytes,
+    ...about,
+    path,
     bytesFromOrigin: tally.fromOriginBytes,
     bytesFromPeers: tally.fromPeersBytes,
     bytesFromCache: tally.fromCacheBytes,
@@ -64,33 +60,38 @@ export async function pullUrl(
   };
 }
 
-/** What an earlier pull of this URL brought, if the server says that it still is the same. */
-async function findCurrent(
-  { url, offline }: UrlPullRequest,
-  { store, files }: UrlPullDeps,
+/** What the server has now; `undefined` when it still is what we know. */
+async function describe(
+  { url }: UrlPullRequest,
+  known: UrlRecord | undefined,
+  { files }: UrlPullDeps,
   signal: AbortSignal,
-): Promise<PresentBlob | undefined> {
-  const known = await store.findUrl(url);
-  if (offline) {
-    if (known !== undefined) return known;
-    throw new SwarmError("OFFLINE", `${showUrl(url)} is not in the cache, and the node is offline`, {
-      hint: "Pull it once without --offline (and without HF_HUB_OFFLINE).",
-    });
-  }
-  if (known === undefined) return undefined;
-  return (await files.isUnchanged(url, known.validators, { signal })) ? known : undefined;
+): Promise<UrlFile | undefined> {
+  if (known !== undefined && (await files.isUnchanged(url, known, { signal }))) return undefined;
+  return await files.describe(url, { signal });
+}
+
+async function partialBytesOf({ blob, acceptsRanges }: UrlFile, store: PullStore): Promise<number> {
+  // A server without Range begins at 0 again, whatever is there.
+  return acceptsRanges ? ((await store.findPartials()).get(blob) ?? 0) : 0;
 }
 
 async function fetchFile(
   file: UrlFile,
   request: UrlPullRequest,
   deps: UrlPullDeps,
-  run: { readonly tally: SourceTally; readonly onEvent: (event: PullEvent) => void; readonly signal: AbortSignal },
-): Promise<PresentBlob> {
-  const { blob, sizeBytes, validators, acceptsRanges, fileName } = file;
+  run: {
+    readonly tally: SourceTally;
+    readonly onEvent: (event: PullEvent) => void;
+    readonly signal: AbortSignal;
+    readonly partialBytes: number;
+  },
+): Promise<string> {
+  const { blob, sizeBytes, acceptsRanges, fileName, validators } = file;
   deps.locators.register(blob, { kind: "url", url: request.url, sizeBytes, validators });
-  const meter = new PullMeter({ files: [{ path: fileName, blob, sizeBytes }], presentBytes: 0, filesPresent: 0 }, (id) =>
-    deps.wants.view(id),
+  const meter = new PullMeter(
+    { files: [{ path: fileName, blob, sizeBytes }], presentBytes: 0, filesPresent: 0 },
+    (id) => deps.wants.view(id),
   );
   const want = {
     pull: request.pull,
@@ -99,36 +100,33 @@ async function fetchFile(
     origin: acceptsRanges ? ("ranges" as const) : ("stream" as const),
     // Anyone may ask the server, but who may is not ours to say.
     isPrivate: true,
-    home: NO_REPO,
+    home: undefined,
     peers: request.peers,
     originRequests: request.workers,
     order: 0,
     headBytes: 0,
   };
-  const reservation = await deps.store.reserve(sizeBytes - deps.store.partialBytes(blob));
+  const reservation = await deps.store.reserve(sizeBytes - run.partialBytes);
+  let path = "";
+  const onPresent = async (_: BlobId, sources: BlobSources) => {
+    const source = run.tally.addFetched(sizeBytes, sources);
+    path = (await deps.store.find(sources.blob))?.path ?? "";
+    await deps.store.writeUrl({ url: request.url, blob: sources.blob, sizeBytes, ...validators });
+    meter.markDone(blob);
+    run.onEvent({ type: "file", path: fileName, bytes: sizeBytes, source });
+  };
   try {
-    await withProgress(meter, deps.nowMs, run.onEvent, () =>
-      wantAll(
-        deps.wants,
-        [want],
-        async (_, sources) => {
-          const source = run.tally.addFetched(sizeBytes, sources);
-          meter.markDone(blob);
-          run.onEvent({ type: "file", path: fileName, bytes: sizeBytes, source });
-        },
-        run.signal,
-      ),
-    );
+    await withProgress(meter, deps.nowMs, run.onEvent, () => wantAll(deps.wants, [want], onPresent, run.signal));
   } finally {
     reservation.release();
   }
-  return await deps.store.noteUrl(request.url, { provisional: blob, validators });
+  return path;
 }
 
-async function placeUrlFile(path: string, { out }: UrlPullRequest, store: PullStore): Promise<string> {
-  if (out === undefined) return path;
-  await store.placeFile(path, out);
-  return out;
+function offlineError(shown: string): SwarmError {
+  return new SwarmError("OFFLINE", `${shown} is not in the cache, and the node is offline`, {
+    hint: "Pull it once without --offline (and without HF_HUB_OFFLINE).",
+  });
 }
 
 /** A URL as it may be shown: without credentials, and without the query, which may be a signature. */

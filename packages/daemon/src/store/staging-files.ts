@@ -66,13 +66,37 @@ export class StagingFiles {
     return journals.filter((journal) => journal !== undefined);
   }
 
+  /**
+   * Shards of an open staging file whose bytes are no longer what they were when they were checked: this disk's fault, not
+   * that of their source.
+   */
+  async findDamaged(staging: Staging, { signal }: { readonly signal: AbortSignal }): Promise<number[]> {
+    const { checked } = staging.resumeState();
+    await staging.flushJournal();
+    const claims = await readJournal(this.#journalPath(staging));
+    if (claims === undefined) return [];
+    const file = await open(staging.path, "r");
+    try {
+      const newest = new Map([...claims.durable, ...claims.doubtful]);
+      const sound = await recheckClaims(file, newest.values(), {
+        shardBytes: staging.shardBytes,
+        createShardHasher: this.#deps.createShardHasher,
+        signal,
+      });
+      const soundShards = new Set(sound.map(({ shard }) => shard));
+      return checked.filter((shard) => newest.has(shard) && !soundShards.has(shard));
+    } finally {
+      await file.close();
+    }
+  }
+
   /** Removes what an earlier run left of a blob that is not open. */
   async remove({ header }: JournalClaims): Promise<void> {
     await rm(header.path, { force: true });
     await rm(join(this.#journalDir, `${etagOf(header.blob as StagingSpec["blob"])}.journal`), { force: true });
   }
 
-  #journalPath(spec: StagingSpec): string {
+  #journalPath(spec: Pick<StagingSpec, "blob">): string {
     return join(this.#journalDir, `${etagOf(spec.blob)}.journal`);
   }
 

@@ -207,6 +207,11 @@ export class Staging {
     await this.#deps.journal.flush();
   }
 
+  /** Brings all notes into the journal. Never throws. */
+  async flushJournal(): Promise<void> {
+    await this.#deps.journal.flush();
+  }
+
   /** Brings the bytes to the disk itself. @throws SwarmError as {@link write} does. */
   async sync(): Promise<void> {
     this.#assertOpen();
