@@ -292,6 +292,7 @@ const CASES: readonly Case[] = [
     },
     check: (answer) => {
       assert.ok(answer.headers.location?.startsWith(hub.cdnUrl));
+      assert.notEqual(new URL(hub.cdnUrl).hostname, new URL(hub.url).hostname);
       assert.notEqual(answer.headers["content-length"], "3000000");
     },
   },

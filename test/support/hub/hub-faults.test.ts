@@ -258,11 +258,11 @@ describe("faults of the embedded Hub", () => {
   });
 
   it("latency: each answer is late, but late answers don't wait for each other", async () => {
-    hub.configure({ latencyMs: 60 });
+    hub.configure({ latencyMs: 100 });
     const startMs = performance.now();
     await Promise.all(Array.from({ length: 10 }, () => resolve()));
     const elapsedMs = performance.now() - startMs;
-    assert.ok(elapsedMs >= 59 && elapsedMs < 500, `${elapsedMs} ms`);
+    assert.ok(elapsedMs >= 99 && elapsedMs < 900, `${elapsedMs} ms`);
   });
 
   it("uplink: one rate for all connections together", async () => {
@@ -276,11 +276,12 @@ describe("faults of the embedded Hub", () => {
   });
 
   it("connection rate: for each connection alone", async () => {
-    hub.configure({ connectionBytesPerSecond: 20_000_000 });
+    hub.configure({ connectionBytesPerSecond: 10_000_000 });
     const startMs = performance.now();
     await Promise.all([download(), download(), download()]);
     const elapsedMs = performance.now() - startMs;
-    assert.ok(elapsedMs >= 80 && elapsedMs < 290, `${elapsedMs} ms for 100 ms each`);
+    // 200 ms each; one after the other would be 600.
+    assert.ok(elapsedMs >= 180 && elapsedMs < 580, `${elapsedMs} ms`);
   });
 
   it("a random mix: a patient client gets every byte right in the end", async () => {
@@ -304,7 +305,7 @@ describe("faults of the embedded Hub", () => {
     while (other.stats().openRequests < 2) await new Promise((done) => setImmediate(done));
     const startMs = performance.now();
     await other.stop();
-    assert.ok(performance.now() - startMs < 500);
+    assert.ok(performance.now() - startMs < 2000);
     for (const answer of await Promise.all(pending)) assert.notEqual(answer.failure, undefined);
   });
 });

@@ -64,6 +64,11 @@ export interface HubOptions extends Partial<HubSettings> {
   readonly host?: string;
   /** Default 0: any free port. */
   readonly port?: number;
+  /**
+   * How signed URLs call the CDN; it listens on `host`. Some clients (Python's, from 2.0) follow a redirect as the Hub's
+   * own when only the port differs, so by default it is `localhost` for a Hub on 127.0.0.1. Elsewhere it is `host`.
+   */
+  readonly cdnHost?: string;
 }
 
 const DEFAULTS: HubSettings = {
@@ -103,15 +108,17 @@ export class EmbeddedHub {
   readonly #cdn: Server;
   readonly #sockets = new Set<Socket>();
   readonly #host: string;
+  readonly #cdnHost: string;
   #hubPort = 0;
   #cdnPort = 0;
   #requests = 0;
 
   private constructor(options: HubOptions) {
-    const { repos = [], host = "127.0.0.1", port = 0, ...settings } = options;
+    const { repos = [], host = "127.0.0.1", port = 0, cdnHost, ...settings } = options;
     const ledger = new Ledger();
     this.faults = new FaultBox({ change: () => this.#applyDown(), fire: (kind) => ledger.countFault(kind) });
     this.#host = host;
+    this.#cdnHost = cdnHost ?? (host === "127.0.0.1" ? "localhost" : host);
     this.#hubPort = port;
     this.#context = {
       settings: { ...DEFAULTS, ...settings },
@@ -135,7 +142,7 @@ export class EmbeddedHub {
     await Promise.all([listen(hub.#hub, hub.#hubPort, hub.#host), listen(hub.#cdn, 0, hub.#host)]);
     hub.#hubPort = portOf(hub.#hub);
     hub.#cdnPort = portOf(hub.#cdn);
-    hub.#context.cdnUrl = `http://${hub.#host}:${hub.#cdnPort}`;
+    hub.#context.cdnUrl = `http://${hub.#cdnHost}:${hub.#cdnPort}`;
     return hub;
   }
 
