@@ -75,7 +75,7 @@ const CASES: readonly Case[] = [
   {
     id: "stall: so many bytes, then silence",
     fault: { kind: "stall", afterBytes: 300_000 },
-    request: { silenceMs: 100 },
+    request: { silenceMs: 500 },
     check: (answer) => {
       assert.equal(answer.failure, "silence");
       assert.ok(isPrefix(answer, 300_000), `${answer.body.length} bytes`);
@@ -84,7 +84,7 @@ const CASES: readonly Case[] = [
   {
     id: "stall at 0: the head still comes",
     fault: { kind: "stall", afterBytes: 0 },
-    request: { silenceMs: 100 },
+    request: { silenceMs: 500 },
     check: (answer) => assert.deepEqual([answer.status, answer.failure], [200, "silence"]),
   },
   {
@@ -168,7 +168,7 @@ const CASES: readonly Case[] = [
   {
     id: "silent: no answer, and no end",
     fault: { kind: "silent" },
-    act: () => resolve("config.json", { silenceMs: 100 }),
+    act: () => resolve("config.json", { silenceMs: 500 }),
     check: (answer) => assert.deepEqual([answer.status, answer.failure], [0, "silence"]),
   },
   {
