@@ -215,9 +215,8 @@ export class Pump implements BlobWants {
 
   /** The file is not what it should be: what the disk damaged goes, or everything if nothing looks damaged. */
   async #reject(blob: BlobId, staging: Staging, error: SwarmError): Promise<void> {
-    const damaged = await this.#deps.store.stagingFiles.findDamaged(staging, { signal: this.#stopped.signal });
-    const shards = damaged.length > 0 ? damaged : staging.resumeState().checked;
-    await staging.drop(shards);
+    const shards = await staging.findDamaged({ signal: this.#stopped.signal });
+    await this.#deps.store.discard(staging, shards);
     this.#deps.events.emit({ type: "corrupt", blob, shards: shards.length, message: error.message });
     this.push({ type: "corrupt", blob, shards });
   }

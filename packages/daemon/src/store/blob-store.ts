@@ -12,6 +12,7 @@ import {
   type BlobId,
   type CommitId,
   checkFileNames,
+  type RepoFile,
   type RepoManifest,
   type RepoRef,
   type Revision,
@@ -19,6 +20,7 @@ import {
   SwarmError,
 } from "@swarmd/protocol";
 import type { EventLog } from "../observe/events.js";
+import type { ShardHasher } from "../verify/shard-hasher.js";
 import type { Verified } from "../verify/types.js";
 import { type AdoptResult, adoptCache } from "./adopt.js";
 import { syncFolder } from "./atomic-file.js";
@@ -28,13 +30,20 @@ import { errnoOf, toStoreError } from "./disk-faults.js";
 import { FileLocks } from "./file-lock.js";
 import { FreeSpace, type Reservation } from "./free-space.js";
 import { KeyedMutex } from "./keyed-mutex.js";
-import { linkOrCopy } from "./place-file.js";
-import type { ShardHasher } from "./recheck.js";
-import { linkIntoSnapshot, readRef, type SnapshotFile, writeRef } from "./snapshots.js";
+import { type LocalFile, placeInLocalDir } from "./local-dir.js";
+import { linkOrCopy, placeFile } from "./place-file.js";
+import { isLinkedInSnapshot, linkIntoSnapshot, readRef, type SnapshotFile, writeRef } from "./snapshots.js";
 import type { Staging } from "./staging.js";
 import { StagingFiles } from "./staging-files.js";
 import { readTree, writeTree } from "./trees.js";
-import { UrlRecords } from "./url-records.js";
+import { type UrlRecord, UrlRecords, type UrlValidators } from "./url-records.js";
+
+interface Cancellable {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A signal that never aborts. */
+const NEVER = new AbortController().signal;
 
 export interface BlobStoreOptions {
   /** Absolute: the folder that holds `models--org--name`. */
@@ -64,6 +73,10 @@ export type OpenedStaging =
   /** Somebody else has finished the blob meanwhile. */
   | { readonly kind: "present"; readonly path: string };
 
+export interface RepoSnapshotFile extends SnapshotFile {
+  readonly repo: RepoRef;
+}
+
 export interface FoundBlob {
   readonly path: string;
   readonly sizeBytes: number;
@@ -82,6 +95,10 @@ export class BlobStore {
   readonly #locks: FileLocks;
   readonly #mutex = new KeyedMutex();
   readonly #open = new Map<BlobId, Staging>();
+  /** Bytes of blobs that are half done and not open. */
+  readonly #partialBytes = new Map<BlobId, number>();
+  /** What provisional blobs turned out to be, in this run. */
+  readonly #digests = new Map<BlobId, FoundBlob & { readonly blob: BlobId }>();
 
   constructor(opts: BlobStoreOptions, deps: BlobStoreDeps) {
     this.cacheDir = opts.cacheDir;
@@ -93,7 +110,7 @@ export class BlobStore {
     this.#locks = new FileLocks(deps);
   }
 
-  /** Makes the folders. @throws SwarmError STORE_FAULT, NO_SPACE. */
+  /** Makes the folders, and looks at what earlier runs left half done. @throws SwarmError STORE_FAULT, NO_SPACE. */
   async start(): Promise<void> {
     for (const folder of [this.cacheDir, this.stateDir]) {
       await mkdir(folder, { recursive: true }).catch((error) => {
@@ -102,6 +119,7 @@ export class BlobStore {
     }
     // As huggingface_hub: for backup programs, and no matter if it can't be written.
     await writeFile(join(this.cacheDir, "CACHEDIR.TAG"), CACHEDIR_TAG, { flag: "wx" }).catch(() => undefined);
+    for (const { blob, bytes } of await this.stagingFiles.list()) this.#partialBytes.set(blob, bytes);
   }
 
   /** Closes what is open; it can be taken up again by the next run. */
@@ -134,6 +152,11 @@ export class BlobStore {
     return this.#index.blobs();
   }
 
+  /** Bytes of a blob that are in its staging file, open or left by an earlier pull. */
+  partialBytes(blob: BlobId): number {
+    return this.#open.get(blob)?.writtenBytes ?? this.#partialBytes.get(blob) ?? 0;
+  }
+
   /** The staging file of a blob that is open in this process. */
   findOpen(blob: BlobId): Staging | undefined {
     return this.#open.get(blob);
@@ -161,10 +184,12 @@ export class BlobStore {
         return { kind: "present", path: present.path };
       }
       const free = () => {
+        this.#partialBytes.set(blob, staging.isKept ? staging.writtenBytes : 0);
         this.#open.delete(blob);
         return release();
       };
-      const staging = await this.stagingFiles.open({ blob, sizeBytes, shardBytes, repo }, folder, free, { signal });
+      const spec = { blob, sizeBytes, shardBytes, repo };
+      const staging: Staging = await this.stagingFiles.open(spec, folder, free, { signal });
       this.#open.set(blob, staging);
       return { kind: "staging", staging };
     } catch (error) {
@@ -188,13 +213,14 @@ export class BlobStore {
     }
     await syncFolder(dirname(path));
     this.#index.add(verified.blob, path);
+    if (verified.blob !== staging.blob) this.#digests.set(staging.blob, { ...verified, path });
     await staging.finish();
     return path;
   }
 
   /** Forgets shards that turned out to be worthless; without `shards`, removes the file and its journal. */
   async discard(staging: Staging, shards?: Iterable<number>): Promise<void> {
-    if (shards !== undefined) return staging.drop(shards);
+    if (shards !== undefined) return staging.discard(shards);
     await rm(staging.path, { force: true }).catch((error) => {
       throw toStoreError(error, "remove", staging.path);
     });
@@ -209,12 +235,12 @@ export class BlobStore {
   async ensureInRepo(
     blob: BlobId,
     repo: RepoRef,
-    options: { readonly sizeBytes?: number; readonly signal: AbortSignal },
+    options: Cancellable & { readonly sizeBytes?: number } = {},
   ): Promise<string | undefined> {
     const path = blobPath(this.#folderOf(repo), blob);
     const found = await this.find(blob, { ...options, repo });
     if (found === undefined || found.path === path) return found?.path;
-    const release = await this.#lock(blob, repo, options.signal);
+    const release = await this.#lock(blob, repo, options.signal ?? NEVER);
     const temporary = `${path}.${randomBytes(4).toString("hex")}.incomplete`;
     try {
       await mkdir(dirname(path), { recursive: true });
@@ -230,9 +256,35 @@ export class BlobStore {
     }
   }
 
-  /** Makes `snapshots/<commit>/<path>` lead to a blob that is in this repo's `blobs/`. Idempotent. Returns its path. */
-  async link(repo: RepoRef, file: SnapshotFile, options: { readonly signal: AbortSignal }): Promise<string> {
+  /**
+   * Makes `snapshots/<commit>/<path>` lead to a blob of the cache, which is put into this repo's `blobs/` first. Idempotent.
+   *
+   * @returns the path in the snapshot
+   * @throws SwarmError STORE_FAULT when the blob is not in the cache, UNSAFE_FILE_NAME, NO_SPACE
+   */
+  async link({ repo, ...file }: RepoSnapshotFile, options: Cancellable = {}): Promise<string> {
+    if (await this.isLinked({ repo, ...file })) return join(this.snapshotPath(repo, file.commit), file.path);
+    if ((await this.ensureInRepo(file.blob, repo, options)) === undefined) {
+      throw new SwarmError("STORE_FAULT", `${file.path} can't be linked: ${file.blob} is not in the cache`, {
+        hint: "Something else has removed it; pull again.",
+      });
+    }
     return linkIntoSnapshot(this.#folderOf(repo), file, options);
+  }
+
+  /** Whether the snapshot has this file and it leads to this blob, which is there. */
+  async isLinked({ repo, ...file }: RepoSnapshotFile): Promise<boolean> {
+    return isLinkedInSnapshot(this.#folderOf(repo), file);
+  }
+
+  /** Hard link, else reflink, else copy, in one step; what is there already and the same stays. */
+  async placeFile(blobPath: string, target: string, options: Cancellable = {}): Promise<void> {
+    await placeFile(blobPath, target, options);
+  }
+
+  /** As {@link placeFile}, with the notes that huggingface_hub keeps in a `--local-dir`. */
+  async placeInLocalDir(file: LocalFile, options: Cancellable = {}): Promise<void> {
+    await placeInLocalDir(file, options);
   }
 
   /** Points a branch or tag at a commit: the last step of a pull. */
@@ -249,8 +301,27 @@ export class BlobStore {
     await writeTree(this.#folderOf(manifest.repo), manifest);
   }
 
-  async readTree(key: Pick<RepoManifest, "repo" | "revision" | "commit">): Promise<RepoManifest | undefined> {
-    return readTree(this.#folderOf(key.repo), key);
+  async readTree(repo: RepoRef, commit: CommitId): Promise<readonly RepoFile[] | undefined> {
+    return readTree(this.#folderOf(repo), commit);
+  }
+
+  /** What the last pull of a URL ended in, if it is still there. */
+  async findUrl(url: string): Promise<(FoundBlob & { readonly validators: UrlValidators }) | undefined> {
+    const record = await this.urls.find(url);
+    const found = record && (await this.find(record.blob, { sizeBytes: record.sizeBytes }));
+    return found && { ...found, validators: record.validators };
+  }
+
+  /** Remembers what the file behind a URL turned out to be, once its provisional blob is committed. */
+  async noteUrl(
+    url: string,
+    file: Pick<UrlRecord, "validators"> & { readonly provisional: BlobId },
+  ): Promise<FoundBlob> {
+    const known = this.#digests.get(file.provisional);
+    if (known === undefined) throw new SwarmError("INTERNAL", `${file.provisional} was not committed`);
+    const { path, sizeBytes, blob } = known;
+    await this.urls.write(url, { blob, sizeBytes, validators: file.validators });
+    return { path, sizeBytes };
   }
 
   /** The folder of a commit's files. */

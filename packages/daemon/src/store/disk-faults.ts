@@ -1,5 +1,5 @@
 /** Turns what the file system throws into errors a person can act on. */
-import { SwarmError, toSwarmError } from "@swarmd/protocol";
+import { formatBytes, SwarmError, toSwarmError } from "@swarmd/protocol";
 
 const HINTS: Readonly<Record<string, string>> = {
   EACCES: "Give this user the right to write there, or choose another folder with --cache-dir or --state-dir.",
@@ -45,16 +45,4 @@ export function errnoOf(error: unknown): string | undefined {
 /** @throws SwarmError INTERRUPTED, or what the signal was aborted with, if that is one. */
 export function throwIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw toSwarmError(signal.reason, "INTERRUPTED");
-}
-
-/** Bytes for people: `1.5 GB`, decimal as disks are sold. */
-export function formatBytes(bytes: number): string {
-  const units = ["bytes", "kB", "MB", "GB", "TB"];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
 }

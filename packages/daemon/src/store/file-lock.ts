@@ -4,9 +4,8 @@
  */
 import { type FileHandle, mkdir, open, readFile, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { SwarmError } from "@swarmd/protocol";
 import type { EventLog } from "../observe/events.js";
 import { errnoOf, throwIfAborted, toStoreError } from "./disk-faults.js";
 import { type Flock, loadFlock } from "./flock.js";
@@ -115,27 +114,4 @@ function toLock(free: () => Promise<void>): FileLock {
       return freed;
     },
   };
-}
-
-/**
- * Makes this process the only one that uses a state folder.
- *
- * @throws SwarmError STATE_IN_USE, naming the process that has it.
- */
-export async function lockStateDir(stateDir: string, deps: { readonly events: EventLog }): Promise<FileLock> {
-  const path = join(stateDir, "swarmd.lock");
-  const pidPath = join(stateDir, "swarmd.pid");
-  const lock = await new FileLocks(deps).tryLock(path);
-  if (lock === undefined) {
-    const pid = (await readFile(pidPath, "utf8").catch(() => "")).trim();
-    throw new SwarmError("STATE_IN_USE", `the state folder ${stateDir} is in use by process ${pid || "unknown"}`, {
-      hint: "Stop that node (swarmd stop), or give this one a folder of its own with --state-dir.",
-    });
-  }
-  const file = await open(pidPath, "w");
-  await file.writeFile(`${process.pid}\n`).finally(() => file.close());
-  return toLock(async () => {
-    await rm(pidPath, { force: true });
-    await lock.release();
-  });
 }

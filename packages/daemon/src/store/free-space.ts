@@ -1,8 +1,8 @@
 /** Keeps pulls from starting that can't end for lack of space: what is promised to one is not promised to another. */
 import { stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import { SwarmError } from "@swarmd/protocol";
-import { errnoOf, formatBytes, toStoreError } from "./disk-faults.js";
+import { formatBytes, SwarmError } from "@swarmd/protocol";
+import { errnoOf, toStoreError } from "./disk-faults.js";
 
 /** Space set aside on one file system. */
 export interface Reservation {

@@ -18,7 +18,7 @@ const COMPARE_BYTES = 1024 * 1024;
 export async function placeFile(
   source: string,
   target: string,
-  { signal }: { readonly signal: AbortSignal },
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Placement> {
   try {
     // A blob may itself be a link (huggingface_hub's shared blobs); what is wanted is the file.
@@ -51,19 +51,19 @@ export async function linkOrCopy(source: string, target: string): Promise<Placem
   }
 }
 
-async function isSame(source: string, target: string, signal: AbortSignal): Promise<boolean> {
+async function isSame(source: string, target: string, signal: AbortSignal | undefined): Promise<boolean> {
   const [ours, theirs] = await Promise.all([stat(source), lstat(target).catch(() => undefined)]);
   if (theirs === undefined || !theirs.isFile() || theirs.size !== ours.size) return false;
   if (ours.ino === theirs.ino && ours.dev === theirs.dev) return true;
   return hasSameContent(source, target, signal);
 }
 
-async function hasSameContent(one: string, other: string, signal: AbortSignal): Promise<boolean> {
+async function hasSameContent(one: string, other: string, signal: AbortSignal | undefined): Promise<boolean> {
   const files = [await open(one), await open(other)] as const;
   const buffers = [Buffer.allocUnsafe(COMPARE_BYTES), Buffer.allocUnsafe(COMPARE_BYTES)] as const;
   try {
     for (let at = 0; ; ) {
-      throwIfAborted(signal);
+      if (signal !== undefined) throwIfAborted(signal);
       const [a, b] = await Promise.all([
         files[0].read(buffers[0], 0, COMPARE_BYTES, at),
         files[1].read(buffers[1], 0, COMPARE_BYTES, at),

@@ -1,13 +1,8 @@
 /** Holds the claims of a journal against the bytes on disk. */
 import type { FileHandle } from "node:fs/promises";
+import type { ShardHasher } from "../verify/shard-hasher.js";
 import { throwIfAborted } from "./disk-faults.js";
 import type { Claim } from "./journal.js";
-
-/** BLAKE3, as the verify room makes it. */
-export interface ShardHasher {
-  update(chunk: Uint8Array): void;
-  digest(): Uint8Array;
-}
 
 export interface RecheckOptions {
   readonly shardBytes: number;

@@ -1,6 +1,6 @@
 /** The folders that readers open: `snapshots/<commit>/` with links to blobs, and `refs/` that name commits. */
 import { randomBytes } from "node:crypto";
-import { lstat, mkdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
+import { lstat, mkdir, readFile, readlink, rename, rm, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type BlobId, type CommitId, checkFileNames, isCommitId, type Revision, SwarmError } from "@swarmd/protocol";
 import { writeAtomically } from "./atomic-file.js";
@@ -26,7 +26,7 @@ const NO_SYMLINKS: readonly (string | undefined)[] = ["EPERM", "ENOSYS", "ENOTSU
 export async function linkIntoSnapshot(
   repoFolder: string,
   { commit, path, blob }: SnapshotFile,
-  options: { readonly signal: AbortSignal },
+  options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<string> {
   checkFileNames([path]);
   const snapshot = snapshotPath(repoFolder, commit);
@@ -55,6 +55,19 @@ async function makeFolders(snapshot: string, segments: readonly string[]): Promi
         hint: "Remove it, then pull again.",
       });
     });
+  }
+}
+
+/** Whether the snapshot has this file and it leads to this blob, which is there. */
+export async function isLinkedInSnapshot(repoFolder: string, { commit, path, blob }: SnapshotFile): Promise<boolean> {
+  const final = join(snapshotPath(repoFolder, commit), ...path.split("/"));
+  try {
+    const [link, content] = await Promise.all([lstat(final), stat(blobPath(repoFolder, blob))]);
+    if (link.isSymbolicLink()) return (await readlink(final)) === linkTarget(path, blob);
+    // Where there are no symbolic links it is a hard link or a copy.
+    return link.isFile() && link.size === content.size;
+  } catch {
+    return false;
   }
 }
 

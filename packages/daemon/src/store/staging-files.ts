@@ -1,19 +1,33 @@
 /** Opens staging files: takes up what an earlier run left, as far as its journal can be believed, or starts afresh. */
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { formatRepo } from "@swarmd/protocol";
+import { type BlobId, formatRepo, parseBlobId } from "@swarmd/protocol";
 import type { EventLog } from "../observe/events.js";
+import type { ShardHasher } from "../verify/shard-hasher.js";
 import { etagOf, stagingPath } from "./cache-layout.js";
 import { toStoreError } from "./disk-faults.js";
 import { type Claim, Journal, type JournalClaims, readJournal } from "./journal.js";
 import { Limiter } from "./limiter.js";
-import { recheckClaims, type ShardHasher } from "./recheck.js";
+import { recheckClaims } from "./recheck.js";
 import { Staging, type StagingSpec } from "./staging.js";
 
 export interface StagingFilesDeps {
   readonly createShardHasher: () => ShardHasher;
   readonly events: EventLog;
+}
+
+/** A blob that is not whole. */
+export interface HalfDone {
+  readonly blob: BlobId;
+  readonly sizeBytes: number;
+  /** How many of them are there. */
+  readonly bytes: number;
+  /** As `formatRepo` has it; empty for a plain URL. */
+  readonly repo: string;
+  /** Of the staging file. */
+  readonly path: string;
+  readonly journalPath: string;
 }
 
 interface Found {
@@ -51,52 +65,51 @@ export class StagingFiles {
       const found = (await this.#takeUp(spec, folder, signal)) ?? (await startAfresh(path));
       const journal = await this.#openJournal(journalPath, spec, found);
       const claims = [...found.durable, ...found.rechecked];
-      return new Staging(spec, { path: found.path, file: found.file, journal, claims, syncs: this.#syncs, release });
+      const { createShardHasher } = this.#deps;
+      const deps = {
+        path: found.path,
+        file: found.file,
+        journal,
+        claims,
+        syncs: this.#syncs,
+        createShardHasher,
+        release,
+      };
+      return new Staging(spec, deps);
     } catch (error) {
       throw toStoreError(error, "open", path, spec.sizeBytes);
     }
   }
 
-  /** What earlier runs left, whether or not it is open now. */
-  async list(): Promise<JournalClaims[]> {
+  /** What is half done, by what the journals say: open now, or left by an earlier run. */
+  async list(): Promise<HalfDone[]> {
     const names = await readdir(this.#journalDir).catch(() => []);
-    const journals = await Promise.all(
-      names.filter((name) => name.endsWith(".journal")).map((name) => readJournal(join(this.#journalDir, name))),
-    );
-    return journals.filter((journal) => journal !== undefined);
+    const paths = names.filter((name) => name.endsWith(".journal")).map((name) => join(this.#journalDir, name));
+    const all: HalfDone[] = [];
+    for (const journalPath of paths) {
+      const claims = await readJournal(journalPath);
+      if (claims !== undefined) all.push(toHalfDone(journalPath, claims));
+    }
+    return all;
   }
 
-  /**
-   * Shards of an open staging file whose bytes are no longer what they were when they were checked: this disk's fault, not
-   * that of their source.
-   */
-  async findDamaged(staging: Staging, { signal }: { readonly signal: AbortSignal }): Promise<number[]> {
-    const { checked } = staging.resumeState();
-    await staging.flushJournal();
-    const claims = await readJournal(this.#journalPath(staging));
-    if (claims === undefined) return [];
-    const file = await open(staging.path, "r");
+  /** Removes what an earlier run left of a blob that is not open. Returns the bytes it took. @throws SwarmError STORE_FAULT. */
+  async remove({ path, journalPath }: HalfDone): Promise<number> {
     try {
-      const newest = new Map([...claims.durable, ...claims.doubtful]);
-      const sound = await recheckClaims(file, newest.values(), {
-        shardBytes: staging.shardBytes,
-        createShardHasher: this.#deps.createShardHasher,
-        signal,
-      });
-      const soundShards = new Set(sound.map(({ shard }) => shard));
-      return checked.filter((shard) => newest.has(shard) && !soundShards.has(shard));
-    } finally {
-      await file.close();
+      // What counts as freed is what it took: the file has holes.
+      const takenBytes = await stat(path).then(
+        ({ blocks }) => blocks * 512,
+        () => 0,
+      );
+      await rm(path, { force: true });
+      await rm(journalPath, { force: true });
+      return takenBytes;
+    } catch (error) {
+      throw toStoreError(error, "remove", path);
     }
   }
 
-  /** Removes what an earlier run left of a blob that is not open. */
-  async remove({ header }: JournalClaims): Promise<void> {
-    await rm(header.path, { force: true });
-    await rm(join(this.#journalDir, `${etagOf(header.blob as StagingSpec["blob"])}.journal`), { force: true });
-  }
-
-  #journalPath(spec: Pick<StagingSpec, "blob">): string {
+  #journalPath(spec: StagingSpec): string {
     return join(this.#journalDir, `${etagOf(spec.blob)}.journal`);
   }
 
@@ -167,6 +180,13 @@ export class StagingFiles {
     const refused = claims.doubtful.size - rechecked;
     this.#deps.events.emit({ type: "store.resumed", blob: spec.blob, durable, rechecked, refused });
   }
+}
+
+function toHalfDone(journalPath: string, { header, durable, doubtful }: JournalClaims): HalfDone {
+  const { sizeBytes, repo, path } = header;
+  const bytesOf = new Map([...durable, ...doubtful].map(([shard, claim]) => [shard, claim.bytes]));
+  const bytes = [...bytesOf.values()].reduce((sum, more) => sum + more, 0);
+  return { blob: parseBlobId(header.blob), sizeBytes, repo, path, journalPath, bytes };
 }
 
 async function startAfresh(path: string): Promise<Found> {

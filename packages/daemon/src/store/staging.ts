@@ -4,9 +4,11 @@
  */
 import type { FileHandle } from "node:fs/promises";
 import { type BlobId, type RepoRef, SwarmError, shardAt, shardCount, shardLength, shardStart } from "@swarmd/protocol";
+import type { ShardHasher } from "../verify/shard-hasher.js";
 import { toStoreError } from "./disk-faults.js";
 import type { Claim, Journal } from "./journal.js";
 import type { Limiter } from "./limiter.js";
+import { recheckClaims } from "./recheck.js";
 
 export interface StagingSpec {
   readonly blob: BlobId;
@@ -20,6 +22,7 @@ export interface StagingDeps {
   readonly path: string;
   readonly file: FileHandle;
   readonly journal: Journal;
+  readonly createShardHasher: () => ShardHasher;
   /** What is there already, and believed. */
   readonly claims: Iterable<Claim>;
   /** Few syncs at a time for the whole node: each takes one of Node's four I/O threads for as long as the disk likes. */
@@ -47,14 +50,14 @@ export class Staging {
   readonly shardBytes: number;
   readonly repo: RepoRef | undefined;
   readonly path: string;
-  /** Told whenever {@link prefixBytes} has changed; suits `FileDigest.advance`. */
-  onPrefix: ((prefixBytes: number) => void) | undefined;
 
   readonly #deps: StagingDeps;
   /** Per shard, how many bytes from its start are in the file. */
   readonly #filled: Float64Array;
-  readonly #checked = new Set<number>();
+  /** The BLAKE3 of every shard that is whole. */
+  readonly #checked = new Map<number, Uint8Array>();
   readonly #watermarks = new Map<number, number>();
+  #onPrefix: (prefixBytes: number) => void = () => undefined;
   #prefixShard = 0;
   #writtenBytes = 0;
   #unsyncedBytes = 0;
@@ -63,6 +66,7 @@ export class Staging {
   readonly #writing = new Set<Promise<void>>();
   #isClosed = false;
   #isSealed = false;
+  #isKept = true;
 
   constructor(spec: StagingSpec, deps: StagingDeps) {
     this.blob = spec.blob;
@@ -76,9 +80,9 @@ export class Staging {
     this.#movePrefix();
   }
 
-  #adopt({ shard, bytes }: Claim): void {
+  #adopt({ shard, bytes, hash }: Claim): void {
     this.#fill(shard, bytes);
-    if (bytes === this.#lengthOf(shard)) this.#checked.add(shard);
+    if (bytes === this.#lengthOf(shard)) this.#checked.set(shard, hash);
     else this.#watermarks.set(shard, bytes);
   }
 
@@ -93,8 +97,15 @@ export class Staging {
     return this.#writtenBytes;
   }
 
-  get isClosed(): boolean {
-    return this.#isClosed;
+  /** Tells the prefix now and whenever it changes; suits `FileDigest.advance`. */
+  onPrefix(listener: (prefixBytes: number) => void): void {
+    this.#onPrefix = listener;
+    listener(this.prefixBytes);
+  }
+
+  /** Whether a later run can take the file up; `false` after {@link finish}. */
+  get isKept(): boolean {
+    return this.#isKept;
   }
 
   get isSealed(): boolean {
@@ -103,7 +114,7 @@ export class Staging {
 
   /**
    * Ends the writing: what is verified after this is what is committed, whatever a late writer still has in hand. Must come
-   * before the file is verified; {@link drop} opens it again.
+   * before the file is verified; {@link discard} opens it again.
    */
   async seal(): Promise<void> {
     this.#isSealed = true;
@@ -113,13 +124,14 @@ export class Staging {
   /** What is known of the shards now. */
   resumeState(): ResumeState {
     return {
-      checked: [...this.#checked].sort((a, b) => a - b),
+      checked: [...this.#checked.keys()].sort((a, b) => a - b),
       partial: [...this.#watermarks].map(([shard, watermarkBytes]) => ({ shard, watermarkBytes })),
     };
   }
 
   /**
-   * Writes the chunks one after the other at `positionBytes`; resolves when other readers of the file see them.
+   * Writes the chunks one after the other at `positionBytes`; resolves when other readers of the file see them. Bytes of shards
+   * that are whole and checked already, from a second source that was slower, are not written again.
    *
    * @throws SwarmError NO_SPACE when the disk is full, STORE_FAULT when it fails.
    */
@@ -130,6 +142,7 @@ export class Staging {
     if (positionBytes < 0 || positionBytes + bytes > this.sizeBytes) {
       throw new SwarmError("INTERNAL", `${bytes} bytes at ${positionBytes} are outside of ${this.blob}`);
     }
+    if (this.#isChecked(positionBytes, positionBytes + bytes)) return;
     const writing = this.#writeAll(positionBytes, chunks, bytes);
     this.#writing.add(writing);
     try {
@@ -182,7 +195,7 @@ export class Staging {
   noteChecked(shard: number, hash: Uint8Array): void {
     if (this.#isClosed) return;
     this.#watermarks.delete(shard);
-    this.#checked.add(shard);
+    this.#checked.set(shard, hash);
     this.#note({ shard, bytes: this.#lengthOf(shard), hash });
   }
 
@@ -192,7 +205,7 @@ export class Staging {
   }
 
   /** Forgets shards that turned out to be worthless. Resolves when the journal has forgotten them too. */
-  async drop(shards: Iterable<number>): Promise<void> {
+  async discard(shards: Iterable<number>): Promise<void> {
     this.#assertOpen();
     this.#isSealed = false;
     for (const shard of shards) {
@@ -203,13 +216,24 @@ export class Staging {
       this.#prefixShard = Math.min(this.#prefixShard, shard);
       this.#deps.journal.noteDropped(shard);
     }
-    this.onPrefix?.(this.prefixBytes);
+    this.#onPrefix(this.prefixBytes);
     await this.#deps.journal.flush();
   }
 
-  /** Brings all notes into the journal. Never throws. */
-  async flushJournal(): Promise<void> {
-    await this.#deps.journal.flush();
+  /**
+   * Which shards to fetch anew when the whole file is wrong: those that no longer match what was noted of them were damaged on
+   * this disk. If every one matches, somebody sent wrong bytes, and nobody can tell which: all of them.
+   *
+   * @throws SwarmError INTERRUPTED on abort
+   */
+  async findDamaged({ signal }: { readonly signal: AbortSignal }): Promise<number[]> {
+    const { shardBytes } = this;
+    const claims = [...this.#checked].map(([shard, hash]) => ({ shard, bytes: this.#lengthOf(shard), hash }));
+    const { file, createShardHasher } = this.#deps;
+    const kept = await recheckClaims(file, claims, { shardBytes, createShardHasher, signal });
+    const good = new Set(kept.map((claim) => claim.shard));
+    const all = [...this.#filled.keys()];
+    return good.size === all.length ? all : all.filter((shard) => !good.has(shard));
   }
 
   /** Brings the bytes to the disk itself. @throws SwarmError as {@link write} does. */
@@ -237,6 +261,7 @@ export class Staging {
   /** As {@link close}, when there is nothing to be kept: after a commit, or for a file that goes away. */
   async finish(): Promise<void> {
     if (this.#isClosed) return;
+    this.#isKept = false;
     this.#end();
     await Promise.allSettled([...this.#writing, this.#syncing]);
     await this.#deps.file.close();
@@ -313,7 +338,15 @@ export class Staging {
     ) {
       this.#prefixShard += 1;
     }
-    this.onPrefix?.(this.prefixBytes);
+    this.#onPrefix(this.prefixBytes);
+  }
+
+  /** Whether every byte of the range lies in a shard that is checked. */
+  #isChecked(startBytes: number, endBytes: number): boolean {
+    for (let shard = shardAt(startBytes, this.shardBytes); shardStart(shard, this.shardBytes) < endBytes; shard++) {
+      if (!this.#checked.has(shard)) return false;
+    }
+    return true;
   }
 
   #lengthOf(shard: number): number {

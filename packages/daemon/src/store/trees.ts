@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { digestOf, parseBlobId, type RepoFile, type RepoManifest } from "@swarmd/protocol";
+import { type CommitId, digestOf, parseBlobId, type RepoFile, type RepoManifest } from "@swarmd/protocol";
 import { writeAtomically } from "./atomic-file.js";
 import { treePath } from "./cache-layout.js";
 
@@ -25,13 +25,9 @@ export async function writeTree(repoFolder: string, manifest: RepoManifest): Pro
 }
 
 /** `undefined` when there is none, or one that makes no sense. */
-export async function readTree(
-  repoFolder: string,
-  key: Pick<RepoManifest, "repo" | "revision" | "commit">,
-): Promise<RepoManifest | undefined> {
+export async function readTree(repoFolder: string, commit: CommitId): Promise<readonly RepoFile[] | undefined> {
   try {
-    const { repo, revision, commit } = key;
-    return { repo, revision, commit, files: parseTree(await readFile(treePath(repoFolder, commit), "utf8")) };
+    return parseTree(await readFile(treePath(repoFolder, commit), "utf8"));
   } catch {
     return undefined;
   }

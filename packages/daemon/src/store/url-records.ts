@@ -1,21 +1,24 @@
 /** What is remembered of a plain URL, so that a second pull can ask "has it changed?" instead of fetching it again. */
-import { readdir, readFile, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type BlobId, isSha256Hex, parseBlobId, SwarmError } from "@swarmd/protocol";
+import { type BlobId, parseBlobId } from "@swarmd/protocol";
 import { writeAtomically } from "./atomic-file.js";
-import { toStoreError } from "./disk-faults.js";
 
-export interface UrlRecord {
-  /** For people; without what is secret in it. */
-  readonly url: string;
-  /** `sha256:…` */
-  readonly blob: BlobId;
-  readonly sizeBytes: number;
+/** What tells one version of the file behind a URL from another. */
+export interface UrlValidators {
   readonly etag?: string;
   readonly lastModified?: string;
 }
 
-/** One small file per URL, named by the SHA-256 of the URL. */
+export interface UrlRecord {
+  /** `sha256:…` */
+  readonly blob: BlobId;
+  readonly sizeBytes: number;
+  readonly validators: UrlValidators;
+}
+
+/** One small file per URL, named by the URL's SHA-256: the URL itself may hold secrets and is not written down. */
 export class UrlRecords {
   readonly #folder: string;
 
@@ -23,49 +26,34 @@ export class UrlRecords {
     this.#folder = folder;
   }
 
-  /** @param key SHA-256 of the URL, in hex. @throws SwarmError NO_SPACE, STORE_FAULT. */
-  async write(key: string, record: UrlRecord): Promise<void> {
-    await writeAtomically(this.#path(key), `${JSON.stringify(record)}\n`);
+  /** @throws SwarmError NO_SPACE, STORE_FAULT. */
+  async write(url: string, record: UrlRecord): Promise<void> {
+    await writeAtomically(this.#path(url), `${JSON.stringify(record)}\n`);
   }
 
-  async find(key: string): Promise<UrlRecord | undefined> {
+  async find(url: string): Promise<UrlRecord | undefined> {
     try {
-      return parseRecord(await readFile(this.#path(key), "utf8"));
+      return parseRecord(await readFile(this.#path(url), "utf8"));
     } catch {
       return undefined;
     }
   }
 
-  /** All of them, with their keys. */
-  async list(): Promise<{ readonly key: string; readonly record: UrlRecord }[]> {
-    const names = await readdir(this.#folder).catch(() => []);
-    const keys = names.filter((name) => /^[0-9a-f]{64}\.json$/.test(name)).map((name) => name.slice(0, 64));
-    const found = await Promise.all(keys.map(async (key) => ({ key, record: await this.find(key) })));
-    return found.flatMap(({ key, record }) => (record === undefined ? [] : [{ key, record }]));
-  }
-
-  async remove(key: string): Promise<void> {
-    const path = this.#path(key);
-    await rm(path, { force: true }).catch((error) => {
-      throw toStoreError(error, "remove", path);
-    });
-  }
-
-  #path(key: string): string {
-    if (!isSha256Hex(key)) throw new SwarmError("INTERNAL", `not the key of a URL: ${JSON.stringify(key)}`);
-    return join(this.#folder, `${key}.json`);
+  #path(url: string): string {
+    return join(this.#folder, `${createHash("sha256").update(url).digest("hex")}.json`);
   }
 }
 
 function parseRecord(json: string): UrlRecord {
-  const { url, blob, sizeBytes, etag, lastModified } = JSON.parse(json) as Record<string, unknown>;
-  if (typeof url !== "string" || typeof blob !== "string" || typeof sizeBytes !== "number")
-    throw new Error("not a record");
+  const { blob, sizeBytes, validators } = JSON.parse(json) as { [Key in keyof UrlRecord]?: unknown };
+  if (typeof blob !== "string" || typeof sizeBytes !== "number") throw new Error("not a record");
+  const { etag, lastModified } = (validators ?? {}) as Record<string, unknown>;
   return {
-    url,
     blob: parseBlobId(blob),
     sizeBytes,
-    ...(typeof etag === "string" ? { etag } : {}),
-    ...(typeof lastModified === "string" ? { lastModified } : {}),
+    validators: {
+      ...(typeof etag === "string" ? { etag } : {}),
+      ...(typeof lastModified === "string" ? { lastModified } : {}),
+    },
   };
 }
