@@ -44,7 +44,7 @@ const ROOMS: readonly Room[] = [
   },
   {
     at: `${DAEMON}/core/session`,
-    mayImport: [`${DAEMON}/core/messages.ts`],
+    mayImport: [`${DAEMON}/core/messages.ts`, `${DAEMON}/core/shard-set.ts`],
     packages: [PROTOCOL],
     because: "one blob's life knows nothing of other blobs, or of who serves them",
   },
@@ -93,7 +93,7 @@ const ROOMS: readonly Room[] = [
   },
   {
     at: `${DAEMON}/api`,
-    mayImport: [`${DAEMON}/observe`],
+    mayImport: [`${DAEMON}/observe`, `${DAEMON}/service.ts`],
     packages: [PROTOCOL, "node:*"],
     because: "it speaks to people and programs, and hands orders on",
   },
@@ -106,7 +106,7 @@ const ROOMS: readonly Room[] = [
 ];
 
 /** Files at the top of the daemon that join the rooms; they may see everything. */
-const JOINTS = ["node.ts", "pump.ts", "main.ts", "index.ts", "config.ts", "doctor.ts"].map(
+const JOINTS = ["node.ts", "pump.ts", "main.ts", "index.ts", "config.ts", "host.ts", "service.ts", "state-lock.ts", "node-commands.ts"].map(
   (name) => `${DAEMON}/${name}`,
 );
 

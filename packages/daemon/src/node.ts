@@ -8,7 +8,6 @@ import { nodeCommands, nodeViews } from "./node-commands.js";
 import type { EventLog } from "./observe/events.js";
 import { Origin, type OriginOptions } from "./origin/origin.js";
 import { Pulls } from "./pull/pulls.js";
-import { pullStoreOf } from "./pull-store.js";
 import { type Clock, Pump } from "./pump.js";
 import { BlobStore } from "./store/blob-store.js";
 import { Transfers } from "./transfer/transfers.js";
@@ -57,7 +56,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const pulls = new Pulls(config, {
     origin: origin.hub,
     files: origin.urls,
-    store: pullStoreOf(store),
+    store,
     locators: origin.sources,
     wants: pump,
     nowMs: () => performance.now(),

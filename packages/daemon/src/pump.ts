@@ -38,8 +38,6 @@ export interface Clock {
 interface OpenBlob {
   staging?: Staging;
   digest?: FileDigest;
-  /** Its name by digest, once that is known. */
-  named?: BlobId;
   fromOriginBytes: number;
   readonly fromPeers: Map<string, { peer: string; link: string; bytes: number }>;
 }
@@ -175,7 +173,7 @@ export class Pump implements BlobWants {
     }
     const { staging } = opened;
     const digest = verifier.openDigest(staging.path, sizeBytes, id);
-    staging.onPrefix = (prefixBytes) => digest.advance(prefixBytes);
+    staging.onPrefix((prefixBytes) => digest.advance(prefixBytes));
     digest.advance(staging.prefixBytes);
     Object.assign(open, { staging, digest });
     this.push({ type: "opened", blob: id, state: staging.resumeState() });
@@ -204,7 +202,6 @@ export class Pump implements BlobWants {
     try {
       const verified = await this.#deps.verifier.verifyFile({ path, sizeBytes, blob, digest, signal });
       await this.#deps.store.commit(staging, verified);
-      open.named = verified.blob;
     } catch (error) {
       if (!(error instanceof SwarmError) || error.code !== "INTEGRITY") throw error;
       return this.#reject(blob, staging, error);
@@ -250,7 +247,6 @@ export class Pump implements BlobWants {
     }
     const open = this.#blobs.get(blob);
     waiting?.resolve({
-      blob: open?.named ?? blob,
       fromOriginBytes: open?.fromOriginBytes ?? 0,
       fromPeers: [...(open?.fromPeers.values() ?? [])],
     });

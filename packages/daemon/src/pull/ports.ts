@@ -70,43 +70,36 @@ export interface LinkedFile {
   readonly blob: BlobId;
 }
 
-/** What is remembered of a plain URL. */
-export interface UrlRecord extends UrlValidators {
-  readonly url: string;
-  readonly blob: BlobId;
-  readonly sizeBytes: number;
-}
-
+/** The store, as far as pulls go. */
 export interface PullStore {
   find(
     blob: BlobId,
     options?: { readonly repo?: RepoRef | undefined; readonly sizeBytes?: number },
   ): Promise<FoundBlob | undefined>;
-  /** Bytes that earlier, unfinished pulls left, by blob. */
-  findPartials(): Promise<ReadonlyMap<BlobId, number>>;
+  /** Bytes of a blob that an earlier, unfinished pull left. */
+  partialBytes(blob: BlobId): number;
   /** Sets free space aside. @throws SwarmError NO_SPACE */
   reserve(bytes: number): Promise<Reservation>;
   /** @throws SwarmError UNSAFE_FILE_NAME */
   checkFileNames(paths: readonly string[]): Promise<void>;
   readRef(repo: RepoRef, revision: Revision): Promise<CommitId | undefined>;
   writeRef(repo: RepoRef, revision: Revision, commit: CommitId): Promise<void>;
-  readTree(key: Pick<RepoManifest, "repo" | "revision" | "commit">): Promise<RepoManifest | undefined>;
+  readTree(repo: RepoRef, commit: CommitId): Promise<readonly RepoFile[] | undefined>;
   writeTree(manifest: RepoManifest): Promise<void>;
-  /** Puts a blob that lies anywhere in the cache into this repo's folder too. `undefined`: it lies nowhere. */
-  ensureInRepo(
-    blob: BlobId,
-    repo: RepoRef,
-    options: Cancellable & { readonly sizeBytes?: number },
-  ): Promise<string | undefined>;
-  /** Makes the snapshot's link to a blob of the repo's folder. */
-  link(repo: RepoRef, file: LinkedFile, options: Cancellable): Promise<string>;
+  /** Makes the snapshot's link to a blob of the cache, in whichever repo's folder that lies. */
+  link(file: LinkedFile & { readonly repo: RepoRef }, options: Cancellable): Promise<string>;
   snapshotPath(repo: RepoRef, commit: CommitId): string;
   /** Hard link, else reflink, else copy; a target that is the same stays. */
   placeFile(blobPath: string, target: string, options: Cancellable): Promise<void>;
-  /** The same inside a `--local-dir`, with the metadata that huggingface_hub keeps there. */
-  placeInLocalDir(localDir: string, blobPath: string, file: LinkedFile, options: Cancellable): Promise<void>;
-  findUrl(url: string): Promise<UrlRecord | undefined>;
-  writeUrl(record: UrlRecord): Promise<void>;
+  /** The same inside a `--local-dir`, with the notes that huggingface_hub keeps there. */
+  placeInLocalDir(
+    file: LinkedFile & { readonly blobPath: string; readonly localDir: string },
+    options: Cancellable,
+  ): Promise<void>;
+  /** What the last pull of a URL ended in, if it is still there. */
+  findUrl(url: string): Promise<(FoundBlob & { readonly validators: UrlValidators }) | undefined>;
+  /** Remembers what the file behind a URL turned out to be. */
+  noteUrl(url: string, file: { readonly provisional: BlobId; readonly validators: UrlValidators }): Promise<FoundBlob>;
 }
 
 /** How far a blob is. */
@@ -117,8 +110,6 @@ export interface BlobView {
 
 /** Who sent the bytes of a blob that was wanted; nobody sent what was there before. */
 export interface BlobSources {
-  /** Its name by digest, which for the file behind a URL nobody knew before. */
-  readonly blob: BlobId;
   readonly fromOriginBytes: number;
   readonly fromPeers: readonly { readonly peer: string; readonly link: string; readonly bytes: number }[];
 }

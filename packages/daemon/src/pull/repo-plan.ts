@@ -43,9 +43,9 @@ interface PlanDeps {
 export async function planRepo(request: PlanRequest, deps: PlanDeps, signal: AbortSignal): Promise<RepoPlan> {
   const { repo, revision } = request;
   const { commit, isPrivate } = await resolveCommit(request, deps, signal);
-  const known = await deps.store.readTree({ repo, revision, commit });
+  const known = await deps.store.readTree(repo, commit);
   if (known === undefined && request.offline) throw offlineError(repo, revision);
-  const all = known?.files ?? (await deps.origin.tree(repo, commit, { signal }));
+  const all = known ?? (await deps.origin.tree(repo, commit, { signal }));
   const matches = compileFilePatterns(request);
   const files = all.filter(({ path }) => matches(path));
   await deps.store.checkFileNames(files.map(({ path }) => path));
@@ -70,7 +70,7 @@ async function resolveCommit(
   // Whether a repo seen only in the cache is private nobody can tell: so it is treated as if it were.
   if (isCommitId(revision)) {
     const commit: CommitId = revision;
-    if (offline || (await store.readTree({ repo, revision, commit })) !== undefined) return { commit, isPrivate: true };
+    if (offline || (await store.readTree(repo, commit)) !== undefined) return { commit, isPrivate: true };
   }
   if (offline) {
     const commit = await store.readRef(repo, revision);

@@ -51,7 +51,7 @@ export async function pullRepo(
   const { present, missing } = await sortByPresence(plan, deps.store);
   const tally = new SourceTally();
   const bytes = plan.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const partialBytes = missing.length === 0 ? 0 : await sumPartials(missing, deps.store);
+  const partialBytes = missing.reduce((sum, { blob }) => sum + deps.store.partialBytes(blob), 0);
   const about = { repo: formatRepo(repo), revision: plan.manifest.revision, commit, files: plan.files.length, bytes };
   onEvent({ type: "start", ...about, bytesPresent: sizeOf(present) + partialBytes });
 
@@ -97,11 +97,6 @@ async function sortByPresence(
     (found === undefined ? missing : present).push(entry);
   }
   return { present, missing };
-}
-
-async function sumPartials(missing: readonly BlobFiles[], store: PullStore): Promise<number> {
-  const partials = await store.findPartials();
-  return missing.reduce((sum, { blob }) => sum + (partials.get(blob) ?? 0), 0);
 }
 
 function sizeOf(blobs: readonly BlobFiles[]): number {
@@ -195,14 +190,19 @@ async function placeRepoFile(
 ): Promise<void> {
   const { store, signal, request } = to;
   const { repo, commit } = to.plan.manifest;
-  const blobPath = await store.ensureInRepo(blob, repo, { sizeBytes, signal });
-  if (blobPath === undefined) {
-    throw new SwarmError("STORE_FAULT", `${path} of ${formatRepo(repo)} vanished from the cache while it was linked`, {
-      hint: "Something else cleans the cache at the same time; pull again.",
-    });
-  }
   const file = { commit, path, blob };
-  await store.link(repo, file, { signal });
+  await store.link({ ...file, repo }, { signal });
+  if (request.out === undefined && request.localDir === undefined) return;
+  const { path: blobPath } = (await store.find(blob, { repo, sizeBytes })) ?? {};
+  if (blobPath === undefined) throw vanished(path, repo);
   if (request.out !== undefined) await store.placeFile(blobPath, request.out, { signal });
-  if (request.localDir !== undefined) await store.placeInLocalDir(request.localDir, blobPath, file, { signal });
+  if (request.localDir !== undefined) {
+    await store.placeInLocalDir({ ...file, blobPath, localDir: request.localDir }, { signal });
+  }
+}
+
+function vanished(path: string, repo: RepoRef): SwarmError {
+  return new SwarmError("STORE_FAULT", `${path} of ${formatRepo(repo)} vanished from the cache`, {
+    hint: "Something else cleans the cache at the same time; pull again.",
+  });
 }

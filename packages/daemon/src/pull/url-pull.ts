@@ -1,7 +1,7 @@
 import { type BlobId, SwarmError } from "@swarmd/protocol";
 import type { DoneEvent, PullEvent } from "@swarmd/protocol/api";
 import { SourceTally, wantAll } from "./blob-pull.js";
-import type { BlobSources, FileOrigin, PullStore, UrlFile, UrlRecord } from "./ports.js";
+import type { BlobSources, FileOrigin, PullStore, UrlFile, UrlValidators } from "./ports.js";
 import { PullMeter } from "./pull-meter.js";
 import type { PullDeps, PullOptions } from "./repo-pull.js";
 import { withProgress } from "./with-progress.js";
@@ -28,12 +28,11 @@ export async function pullUrl(
   const startedMs = deps.nowMs();
   const tally = new SourceTally();
   const shown = showUrl(request.url);
-  const known = await deps.store.findUrl(request.url);
-  const cached = known === undefined ? undefined : await deps.store.find(known.blob, known);
-  const changed = request.offline ? undefined : await describe(request, cached && known, deps, signal);
+  const cached = await deps.store.findUrl(request.url);
+  const changed = request.offline ? undefined : await describe(request, cached?.validators, deps, signal);
   if (changed === undefined && cached === undefined) throw offlineError(shown);
   const sizeBytes = changed?.sizeBytes ?? cached?.sizeBytes ?? 0;
-  const partialBytes = changed === undefined ? sizeBytes : await partialBytesOf(changed, deps.store);
+  const partialBytes = changed === undefined ? sizeBytes : partialBytesOf(changed, deps.store);
   const about = { repo: shown, revision: "", commit: "", files: 1, bytes: sizeBytes };
   onEvent({ type: "start", ...about, bytesPresent: partialBytes });
   let path = cached?.path ?? "";
@@ -63,7 +62,7 @@ export async function pullUrl(
 /** What the server has now; `undefined` when it still is what we know. */
 async function describe(
   { url }: UrlPullRequest,
-  known: UrlRecord | undefined,
+  known: UrlValidators | undefined,
   { files }: UrlPullDeps,
   signal: AbortSignal,
 ): Promise<UrlFile | undefined> {
@@ -71,9 +70,9 @@ async function describe(
   return await files.describe(url, { signal });
 }
 
-async function partialBytesOf({ blob, acceptsRanges }: UrlFile, store: PullStore): Promise<number> {
+function partialBytesOf({ blob, acceptsRanges }: UrlFile, store: PullStore): number {
   // A server without Range begins at 0 again, whatever is there.
-  return acceptsRanges ? ((await store.findPartials()).get(blob) ?? 0) : 0;
+  return acceptsRanges ? store.partialBytes(blob) : 0;
 }
 
 async function fetchFile(
@@ -110,8 +109,7 @@ async function fetchFile(
   let path = "";
   const onPresent = async (_: BlobId, sources: BlobSources) => {
     const source = run.tally.addFetched(sizeBytes, sources);
-    path = (await deps.store.find(sources.blob))?.path ?? "";
-    await deps.store.writeUrl({ url: request.url, blob: sources.blob, sizeBytes, ...validators });
+    ({ path } = await deps.store.noteUrl(request.url, { provisional: blob, validators }));
     meter.markDone(blob);
     run.onEvent({ type: "file", path: fileName, bytes: sizeBytes, source });
   };
