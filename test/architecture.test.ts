@@ -106,9 +106,19 @@ const ROOMS: readonly Room[] = [
 ];
 
 /** Files at the top of the daemon that join the rooms; they may see everything. */
-const JOINTS = ["node.ts", "pump.ts", "main.ts", "index.ts", "config.ts", "host.ts", "service.ts", "state-lock.ts", "node-commands.ts"].map(
-  (name) => `${DAEMON}/${name}`,
-);
+const JOINTS = [
+  "node.ts",
+  "node-commands.ts",
+  "pump.ts",
+  "host.ts",
+  "main.ts",
+  "index.ts",
+  "config.ts",
+  "config-file.ts",
+  "service.ts",
+  "state-lock.ts",
+  "doctor.ts",
+].map((name) => `${DAEMON}/${name}`);
 
 function sourcesBelow(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {

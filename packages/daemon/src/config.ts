@@ -155,12 +155,7 @@ function parsePath(found: Found, env: Environment): string {
 
 function parseWorkerCount({ value, name }: Found): number {
   const isDigits = typeof value === "string" && /^\d{1,9}$/.test(value.trim());
-  try {
-    return parseWorkers(isDigits ? Number(value) : value);
-  } catch (error) {
-    const { message, hint } = error as SwarmError;
-    throw new SwarmError("USAGE", message.replace(/^workers/, name), hint === undefined ? {} : { hint });
-  }
+  return parseWorkers(isDigits ? Number(value) : value, name);
 }
 
 function parseSwitch({ value, name }: Found): boolean {

@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { SOCKET_NAME, SwarmError } from "@swarmd/protocol";
 import { ApiServer } from "./api/api-server.js";
 import type { Commands, Views } from "./api/ports.js";
+import { acquireStateLock } from "./api/state-lock.js";
 import type { NodeConfig } from "./config.js";
 import type { EventLog } from "./observe/events.js";
 import { FileEventLog } from "./observe/file-event-log.js";
 import type { Logger } from "./observe/logger.js";
-import { acquireStateLock } from "./state-lock.js";
 
 /** A started node, as its host sees it. */
 export interface RunningNode {

@@ -1,7 +1,7 @@
 /** The daemon as a process: configuration, signals, the line that says it is ready, and its end. */
-import { readFileSync } from "node:fs";
 import { VERSION } from "@swarmd/protocol";
 import { type ConfigFlags, loadConfig, type NodeConfig } from "./config.js";
+import { readFileIfThere } from "./config-file.js";
 import { hostNode, type StartNode } from "./host.js";
 import { createLogger } from "./observe/logger.js";
 import type { Environment } from "./origin/hf-environment.js";
@@ -42,16 +42,6 @@ export async function runDaemon({ flags, env, startNode }: DaemonOptions): Promi
 /** Nobody but the origin room needs the token; the log must never show it. */
 export function secretsOf(config: NodeConfig): readonly string[] {
   return config.token === undefined ? [] : [config.token];
-}
-
-/** For {@link loadConfig}: a file that is not there says nothing; one that can't be read is an error. */
-export function readFileIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
 }
 
 /** The first signal is reported, the second ends the process as it would have without us. */

@@ -18,7 +18,6 @@ import {
   type StreamRoute,
 } from "@swarmd/protocol/api";
 import type { Logger } from "../observe/logger.js";
-import type { Service } from "../service.js";
 import { EventStream } from "./event-stream.js";
 import { checkPeerHeaders } from "./peer-check.js";
 import type { Commands, Views } from "./ports.js";
@@ -51,7 +50,7 @@ type Handlers = {
       : never;
 };
 
-export class ApiServer implements Service {
+export class ApiServer {
   readonly name = "api";
   readonly #options: ApiServerOptions;
   readonly #deps: ApiServerDeps;
