@@ -1,15 +1,9 @@
 /** The way to a running daemon: HTTP over the unix socket in its state folder. */
-import { type IncomingMessage, request as httpRequest } from "node:http";
+import { request as httpRequest, type IncomingMessage } from "node:http";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { findStateDir, SOCKET_NAME, SwarmError } from "@swarmd/protocol";
-import {
-  API_HOSTS,
-  type ApiClient,
-  type ApiRequest,
-  type ApiResponse,
-  createApiClient,
-} from "@swarmd/protocol/api";
+import { API_HOSTS, type ApiClient, type ApiRequest, type ApiResponse, createApiClient } from "@swarmd/protocol/api";
 
 export interface CallOptions {
   readonly signal: AbortSignal;

@@ -1,6 +1,7 @@
 /** What both binaries share: a commander program whose every mistake ends as one sentence, one hint and exit code 2. */
-import { Command, CommanderError, Option } from "commander";
+
 import { SwarmError, VERSION } from "@swarmd/protocol";
+import { Command, CommanderError, Option } from "commander";
 import { stdoutColors } from "./colors.js";
 import { reportFailure } from "./failure.js";
 

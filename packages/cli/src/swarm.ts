@@ -7,7 +7,10 @@ import { addStatusCommand } from "./commands/status.js";
 import { addVerifyCommand } from "./commands/verify.js";
 import { createProgram, runProgram } from "./program.js";
 
-const program = createProgram("swarm", "AI model files for every machine of this LAN, with one copy over the internet.");
+const program = createProgram(
+  "swarm",
+  "AI model files for every machine of this LAN, with one copy over the internet.",
+);
 for (const add of [addPullCommand, addLsCommand, addRmCommand, addVerifyCommand, addStatusCommand, addDoctorCommand]) {
   add(program);
 }

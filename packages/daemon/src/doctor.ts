@@ -24,18 +24,18 @@ const MAX_CLOCK_SKEW_MS = 5 * 60_000;
 
 /** Magic numbers of `statfs`, for the file systems people keep caches on (Linux). */
 const FILE_SYSTEMS: Readonly<Record<number, string>> = {
-  0xef53: "ext4",
-  0x58465342: "xfs",
-  0x9123683e: "btrfs",
-  0x2fc12fc1: "zfs",
-  0x01021994: "tmpfs",
-  0x794c7630: "overlayfs",
-  0x6969: "nfs",
-  0x65735546: "fuse",
-  0x517b: "smb",
-  0xff534d42: "cifs",
-  0x4d44: "vfat",
-  0x2011bab0: "exfat",
+  61267: "ext4",
+  1481003842: "xfs",
+  2435016766: "btrfs",
+  801189825: "zfs",
+  16914836: "tmpfs",
+  2035054128: "overlayfs",
+  26985: "nfs",
+  1702057286: "fuse",
+  20859: "smb",
+  4283649346: "cifs",
+  19780: "vfat",
+  538032816: "exfat",
 };
 
 /** Runs all checks; never throws for what a check finds. */
@@ -50,7 +50,11 @@ export async function diagnose(
     config = loadConfig({ flags, env, readFile: readFileIfThere });
   } catch (error) {
     const { message, hint } = toSwarmError(error);
-    return [node, blake3, { name: "configuration", state: "fail", detail: message, ...(hint === undefined ? {} : { hint }) }];
+    return [
+      node,
+      blake3,
+      { name: "configuration", state: "fail", detail: message, ...(hint === undefined ? {} : { hint }) },
+    ];
   }
   const folders = [...(await checkCache(config.cacheDir)), await checkStateDir(config.stateDir)];
   return [node, blake3, ...folders, ...(await checkOrigin(config, signal))];
@@ -61,7 +65,12 @@ export function checkNodeVersion(version: string): Diagnosis {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const isOk = major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
   if (isOk) return { name: "node", state: "ok", detail: version };
-  return { name: "node", state: "fail", detail: `${version} is too old`, hint: `Install Node ${OLDEST_NODE.join(".")} or newer.` };
+  return {
+    name: "node",
+    state: "fail",
+    detail: `${version} is too old`,
+    hint: `Install Node ${OLDEST_NODE.join(".")} or newer.`,
+  };
 }
 
 async function checkBlake3(): Promise<Diagnosis> {
@@ -86,7 +95,11 @@ async function checkCache(cacheDir: string): Promise<Diagnosis[]> {
     return [{ name, state: "fail", detail: `${cacheDir} can't be written`, hint }];
   }
   const isThere = existing === cacheDir ? "" : " (not there yet)";
-  const place: Diagnosis = { name, state: "ok", detail: `${cacheDir}${isThere}, ${await describeFileSystem(existing)}` };
+  const place: Diagnosis = {
+    name,
+    state: "ok",
+    detail: `${cacheDir}${isThere}, ${await describeFileSystem(existing)}`,
+  };
   return [place, await checkSpace(existing), await checkLinks(existing)];
 }
 
@@ -137,7 +150,12 @@ async function checkOrigin(config: NodeConfig, signal: AbortSignal): Promise<Dia
   const { endpoint, token, offline } = config;
   if (offline) {
     return [
-      { name: "origin", state: "warn", detail: "not asked: HF_HUB_OFFLINE is set", hint: "Unset it to fetch anything new." },
+      {
+        name: "origin",
+        state: "warn",
+        detail: "not asked: HF_HUB_OFFLINE is set",
+        hint: "Unset it to fetch anything new.",
+      },
       { name: "token", state: "ok", detail: token === undefined ? "none" : "present, not tried" },
     ];
   }
@@ -145,7 +163,8 @@ async function checkOrigin(config: NodeConfig, signal: AbortSignal): Promise<Dia
   try {
     response = await ask(endpoint, { method: "HEAD", signal });
   } catch (error) {
-    const hint = "Is this machine online? HF_ENDPOINT or --origin names the Hub; what is in the cache works without it.";
+    const hint =
+      "Is this machine online? HF_ENDPOINT or --origin names the Hub; what is in the cache works without it.";
     return [
       { name: "origin", state: "fail", detail: `${endpoint} can't be reached: ${describeNetworkError(error)}`, hint },
       { name: "token", state: "ok", detail: token === undefined ? "none" : "present, not tried" },
@@ -165,7 +184,11 @@ async function checkToken({ endpoint, token }: NodeConfig, signal: AbortSignal):
     const response = await ask(`${endpoint}/api/whoami-v2`, { method: "GET", signal, headers });
     if (response.ok) {
       const { name: user } = (await response.json()) as { readonly name?: unknown };
-      return { name, state: "ok", detail: typeof user === "string" ? `present, belongs to ${user}` : "present, accepted" };
+      return {
+        name,
+        state: "ok",
+        detail: typeof user === "string" ? `present, belongs to ${user}` : "present, accepted",
+      };
     }
     if (response.status === 401 || response.status === 403) {
       const hint = "Make a new one in the settings of your Hugging Face account, then hf auth login or HF_TOKEN.";
@@ -189,7 +212,10 @@ export function checkClock(date: string | null, nowMs: number): Diagnosis[] {
 }
 
 /** A redirect is an answer; a token follows none. */
-function ask(url: string, options: { readonly method: string; readonly signal: AbortSignal; readonly headers?: Record<string, string> }) {
+function ask(
+  url: string,
+  options: { readonly method: string; readonly signal: AbortSignal; readonly headers?: Record<string, string> },
+) {
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(NETWORK_DEADLINE_MS)]);
   return fetch(url, { ...options, signal, redirect: "manual" });
 }

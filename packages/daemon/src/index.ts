@@ -4,4 +4,5 @@ export { readFileIfThere } from "./config-file.js";
 export { type Diagnosis, diagnose } from "./doctor.js";
 export { type HostDeps, type HostedNode, hostNode, type RunningNode, type StartNode } from "./host.js";
 export { runDaemon, secretsOf } from "./main.js";
+export { startNode } from "./node.js";
 export { createLogger, createSilentLogger, type Logger } from "./observe/logger.js";

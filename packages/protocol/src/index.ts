@@ -1,6 +1,6 @@
 export * from "./errors.js";
-export * from "./file-patterns.js";
 export * from "./file-names.js";
+export * from "./file-patterns.js";
 export * from "./ids.js";
 export * from "./manifest.js";
 export * from "./nearest.js";

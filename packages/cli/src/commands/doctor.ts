@@ -1,7 +1,8 @@
 /** `swarm doctor`: looks for what keeps swarmd from working here. */
-import type { Command } from "commander";
+
 import type { Diagnosis } from "@swarmd/daemon";
 import { VERSION } from "@swarmd/protocol";
+import type { Command } from "commander";
 import { stdoutColors } from "../colors.js";
 import { connectTo, isNobodyThere, stateDirFor } from "../connection.js";
 import { asSwarmError } from "../failure.js";
@@ -31,7 +32,9 @@ async function doctor(flags: DoctorFlags): Promise<void> {
     await diagnoseDaemon(flags.stateDir, signal),
   ]);
   for (const diagnosis of diagnoses) {
-    process.stdout.write(`${flags.json === true ? JSON.stringify({ type: "check", ...diagnosis }) : render(diagnosis)}\n`);
+    process.stdout.write(
+      `${flags.json === true ? JSON.stringify({ type: "check", ...diagnosis }) : render(diagnosis)}\n`,
+    );
   }
   if (diagnoses.some(({ state }) => state === "fail")) process.exitCode = 1;
 }
@@ -47,7 +50,12 @@ async function diagnoseDaemon(stateDirFlag: string | undefined, signal: AbortSig
   } catch (error) {
     const { message, hint } = asSwarmError(error);
     if (!isNobodyThere(error)) return { name, state: "fail", detail: message, ...(hint === undefined ? {} : { hint }) };
-    return { name, state: "warn", detail: "not running", hint: "swarm pull works without one; swarmd start keeps one." };
+    return {
+      name,
+      state: "warn",
+      detail: "not running",
+      hint: "swarm pull works without one; swarmd start keeps one.",
+    };
   }
 }
 

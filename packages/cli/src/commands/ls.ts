@@ -1,7 +1,8 @@
 /** `swarm ls`: what is in the cache. */
-import { type Command, Option } from "commander";
+
 import { formatBytes } from "@swarmd/protocol";
-import type { CacheListing, CachedRevision } from "@swarmd/protocol/api";
+import type { CachedRevision, CacheListing } from "@swarmd/protocol/api";
+import { type Command, Option } from "commander";
 import { stdoutColors } from "../colors.js";
 import { withInterrupt } from "../interrupt.js";
 import { withNode } from "../node-access.js";
@@ -41,7 +42,8 @@ async function ls(flags: LsFlags): Promise<void> {
 function renderListing(listing: CacheListing, isLong: boolean): string {
   const { bold, dim } = stdoutColors();
   const { revisions, partial, cacheDir, totalBytes } = listing;
-  if (revisions.length === 0 && partial.length === 0) return `nothing in ${cacheDir} yet; fetch something with swarm pull\n`;
+  if (revisions.length === 0 && partial.length === 0)
+    return `nothing in ${cacheDir} yet; fetch something with swarm pull\n`;
   const [heading = "", ...rows] = renderTable(
     [
       { title: "REPO" },

@@ -1,8 +1,8 @@
 /** `swarm pull`: a repo or a URL, into the Hugging Face cache. */
 import { resolve } from "node:path";
-import { type Command, Option } from "commander";
 import { SwarmError } from "@swarmd/protocol";
 import { type FieldNames, type PullRequest, parsePullRequest, parseWorkers } from "@swarmd/protocol/api";
+import { type Command, Option } from "commander";
 import type { Client } from "../connection.js";
 import { withInterrupt } from "../interrupt.js";
 import { withNode } from "../node-access.js";
@@ -37,8 +37,12 @@ export function addPullCommand(program: Command): void {
   const command = addCommand(program, "pull", "fetch a model, a dataset or a URL into the cache", "Models:")
     .argument("<target>", "ORG/MODEL[@REV], datasets/ORG/NAME[@REV], or an http(s) URL")
     .addOption(new Option("--revision <rev>", "branch, tag or commit (default: main)").helpGroup("What:"))
-    .addOption(new Option("--include <glob>", "only files that match; repeatable").argParser(collect).helpGroup("What:"))
-    .addOption(new Option("--exclude <glob>", "not the files that match; repeatable").argParser(collect).helpGroup("What:"))
+    .addOption(
+      new Option("--include <glob>", "only files that match; repeatable").argParser(collect).helpGroup("What:"),
+    )
+    .addOption(
+      new Option("--exclude <glob>", "not the files that match; repeatable").argParser(collect).helpGroup("What:"),
+    )
     .addOption(new Option("--local-dir <dir>", "place the files in this folder too").helpGroup("Where:"))
     .addOption(new Option("--out <file>", "place the one file here too").helpGroup("Where:"))
     .addOption(new Option("--workers <n>", "requests to the origin at a time, 1 to 64").helpGroup("How:"))
@@ -81,12 +85,7 @@ async function pull(target: string, flags: PullFlags): Promise<void> {
   }
 }
 
-async function runPull(
-  client: Client,
-  request: PullRequest,
-  report: PullReport,
-  signal: AbortSignal,
-): Promise<void> {
+async function runPull(client: Client, request: PullRequest, report: PullReport, signal: AbortSignal): Promise<void> {
   for await (const event of client.pull(request, { signal })) report.onEvent(event);
 }
 

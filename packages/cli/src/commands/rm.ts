@@ -1,7 +1,8 @@
 /** `swarm rm`: frees what a repo takes in the cache, after asking. */
-import { type Command, Option } from "commander";
+
 import { formatBytes, SwarmError } from "@swarmd/protocol";
 import { parseRemoveRequest, type RemoveRequest, type RemoveResult } from "@swarmd/protocol/api";
+import { type Command, Option } from "commander";
 import type { Client } from "../connection.js";
 import { withInterrupt } from "../interrupt.js";
 import { withNode } from "../node-access.js";
@@ -79,7 +80,8 @@ async function confirm(signal: AbortSignal): Promise<boolean> {
 
 function describeResult(request: RemoveRequest, { revisions, freedBytes }: RemoveResult): string {
   const verb = request.dryRun === true ? "would free" : "freed";
-  if (revisions.length === 0 && freedBytes === 0) return `nothing to remove: ${sanitize(request.target)} takes no space\n`;
+  if (revisions.length === 0 && freedBytes === 0)
+    return `nothing to remove: ${sanitize(request.target)} takes no space\n`;
   const lines = revisions.map(({ repo, commit, bytes, refs }) => {
     const names = refs.length > 0 ? ` ${refs.join(", ")}` : "";
     return sanitize(`  ${repo}${names} (${commit.slice(0, 7)}), ${formatBytes(bytes)}`);

@@ -13,11 +13,18 @@ interface StartFlags {
 }
 
 export function addStartCommand(program: Command): void {
-  const command = addCommand(program, "start", "run the daemon, in the foreground, until Ctrl-C or swarmd stop", "Daemon:")
+  const command = addCommand(
+    program,
+    "start",
+    "run the daemon, in the foreground, until Ctrl-C or swarmd stop",
+    "Daemon:",
+  )
     .addOption(new Option("--cache-dir <dir>", "Hugging Face cache (default: $HF_HUB_CACHE)").helpGroup("Folders:"))
     .addOption(stateDirOption().helpGroup("Folders:"))
     .addOption(new Option("--origin <url>", "the Hub (default: $HF_ENDPOINT)").helpGroup("Network:"))
-    .addOption(new Option("--workers <n>", "requests to the origin at a time, 1 to 64 (default: 10)").helpGroup("Network:"))
+    .addOption(
+      new Option("--workers <n>", "requests to the origin at a time, 1 to 64 (default: 10)").helpGroup("Network:"),
+    )
     .addOption(new Option("--no-peer", "fetch from the origin only").helpGroup("Network:"))
     .addOption(new Option("--log-format <format>", "pretty or json (default: pretty)").helpGroup("Log:"))
     .addOption(new Option("--log-level <level>", "error, warn, info or debug (default: info)").helpGroup("Log:"))

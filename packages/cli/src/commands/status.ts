@@ -1,7 +1,8 @@
 /** `swarm status`: what the daemon is, and what it is doing. */
-import type { Command } from "commander";
+
 import { formatBytes, formatDuration, formatRate } from "@swarmd/protocol";
 import type { NodeStatus, PullStatus } from "@swarmd/protocol/api";
+import type { Command } from "commander";
 import { stdoutColors } from "../colors.js";
 import { connectTo, stateDirFor } from "../connection.js";
 import { withInterrupt } from "../interrupt.js";
@@ -35,14 +36,20 @@ function renderStatus(node: NodeStatus, nowMs: number): string {
   const { bold } = stdoutColors();
   const upMs = Math.max(0, nowMs - Date.parse(node.startedAt));
   const rows = [
-    ["swarmd", `${node.version}, process ${node.pid}, up ${formatDuration(upMs)}, ${formatBytes(node.rssBytes)} of memory`],
+    [
+      "swarmd",
+      `${node.version}, process ${node.pid}, up ${formatDuration(upMs)}, ${formatBytes(node.rssBytes)} of memory`,
+    ],
     ["cache", `${node.cacheDir}, ${formatBytes(node.freeBytes)} free`],
     ["state", node.stateDir],
     ["origin", `${node.endpoint}, at most ${node.workers} requests at a time`],
     ["moved", describeMoved(node)],
   ];
   const columns = [{ title: "" }, { title: "" }];
-  const lines = renderTable(columns, rows.map((row) => row.map(sanitize))).slice(1);
+  const lines = renderTable(
+    columns,
+    rows.map((row) => row.map(sanitize)),
+  ).slice(1);
   lines.push("", bold(node.pulls.length === 0 ? "no pulls" : "PULLS"), ...renderPulls(node.pulls));
   return `${lines.join("\n")}\n`;
 }

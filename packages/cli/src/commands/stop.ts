@@ -35,9 +35,13 @@ async function waitUntilGone(pid: number, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + GONE_DEADLINE_MS;
   while (isRunning(pid)) {
     if (performance.now() > deadline) {
-      throw new SwarmError("INTERNAL", `the daemon (process ${pid}) is still there after ${GONE_DEADLINE_MS / 1000} s`, {
-        hint: `Look at its log; end it with kill ${pid}, which keeps what was fetched.`,
-      });
+      throw new SwarmError(
+        "INTERNAL",
+        `the daemon (process ${pid}) is still there after ${GONE_DEADLINE_MS / 1000} s`,
+        {
+          hint: `Look at its log; end it with kill ${pid}, which keeps what was fetched.`,
+        },
+      );
     }
     await delay(LOOK_MS, undefined, { signal });
   }

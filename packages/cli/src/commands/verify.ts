@@ -1,7 +1,8 @@
 /** `swarm verify`: reads files in the cache again and holds them against their digests. */
-import { type Command, Option } from "commander";
+
 import { formatBytes, SwarmError } from "@swarmd/protocol";
 import { parseVerifyRequest, type VerifyEvent, type VerifyRequest } from "@swarmd/protocol/api";
+import { type Command, Option } from "commander";
 import { stdoutColors } from "../colors.js";
 import type { Client } from "../connection.js";
 import { withInterrupt } from "../interrupt.js";

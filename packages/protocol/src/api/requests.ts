@@ -82,9 +82,13 @@ function checkTogether(request: PullRequest, nameOf: (field: string) => string):
   const at = request.target.indexOf("@");
   const inTarget = at === -1 ? undefined : request.target.slice(at + 1);
   if (inTarget !== undefined && request.revision !== undefined && inTarget !== request.revision) {
-    throw new SwarmError("USAGE", `two revisions: ${inTarget} behind the @, ${request.revision} in ${nameOf("revision")}`, {
-      hint: "Give one of them.",
-    });
+    throw new SwarmError(
+      "USAGE",
+      `two revisions: ${inTarget} behind the @, ${request.revision} in ${nameOf("revision")}`,
+      {
+        hint: "Give one of them.",
+      },
+    );
   }
   if (request.localDir !== undefined && request.out !== undefined) {
     throw new SwarmError("USAGE", `${nameOf("localDir")} and ${nameOf("out")} exclude each other`, {
