@@ -34,7 +34,7 @@ import { type LocalFile, placeInLocalDir } from "./local-dir.js";
 import { linkOrCopy, placeFile } from "./place-file.js";
 import { isLinkedInSnapshot, linkIntoSnapshot, readRef, type SnapshotFile, writeRef } from "./snapshots.js";
 import type { Staging } from "./staging.js";
-import { StagingFiles } from "./staging-files.js";
+import { type HalfDone, StagingFiles } from "./staging-files.js";
 import { readTree, writeTree } from "./trees.js";
 import { type UrlRecord, UrlRecords, type UrlValidators } from "./url-records.js";
 
@@ -157,14 +157,15 @@ export class BlobStore {
     return this.#open.get(blob)?.writtenBytes ?? this.#partialBytes.get(blob) ?? 0;
   }
 
+  /** Removes what an earlier pull left of a blob. Returns the bytes it took. @throws SwarmError STORE_FAULT. */
+  async removePartial(left: HalfDone): Promise<number> {
+    this.#partialBytes.delete(left.blob);
+    return this.stagingFiles.remove(left);
+  }
+
   /** The staging file of a blob that is open in this process. */
   findOpen(blob: BlobId): Staging | undefined {
     return this.#open.get(blob);
-  }
-
-  /** The paths of all staging files that are open in this process. */
-  openPaths(): string[] {
-    return [...this.#open.values()].map((staging) => staging.path);
   }
 
   /**
