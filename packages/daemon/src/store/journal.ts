@@ -88,10 +88,10 @@ export interface JournalOptions {
   readonly onFault: (error: unknown) => void;
 }
 
-/** Notes of one burst go out in one write. */
-const FLUSH_MS = 100;
+/** Watermarks of one burst go out in one write; what a kill loses of them is what arrives in this time. */
+const FLUSH_MS = 20;
 
-/** Writes one blob's journal. Notes are taken at once and written within {@link FLUSH_MS}. */
+/** Writes one blob's journal. A whole shard is noted at once, watermarks within {@link FLUSH_MS}. */
 export class Journal {
   readonly path: string;
   readonly #header: JournalHeader;
@@ -136,7 +136,9 @@ export class Journal {
   }
 
   note(claim: Claim): void {
-    this.#pend(claim.shard, toRecord(claim, this.#header));
+    const record = toRecord(claim, this.#header);
+    this.#pend(claim.shard, record);
+    if (record.type === "checked") void this.flush();
   }
 
   noteDropped(shard: number): void {

@@ -33,7 +33,7 @@ const PYTHON = `{
    "lfs_size": 1234,
    "xet_hash": "${"d".repeat(64)}"
   },
-  "\\u00e9/\\ud834\\udd1e\u007f.txt": {
+  "\\u00e9/\\ud834\\udd1e\\u007f.txt": {
    "size": 7,
    "blob_id": "${"f".repeat(40)}"
   }

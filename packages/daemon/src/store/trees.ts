@@ -48,7 +48,7 @@ function indent(json: string): string {
 }
 
 function toAscii(json: string): string {
-  return json.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return json.replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 function toEntry({ blob, sizeBytes, xetHash }: RepoFile): TreeEntry {
