@@ -1,6 +1,18 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
@@ -181,6 +193,52 @@ describe("a blob's way into the cache", () => {
     assert.equal(await store.findUrl(url), undefined);
   });
 
+  test("a new version of a plain URL replaces the old one, half done or whole", async () => {
+    const url = "https://example.org/x";
+    const [first, second] = [randomBytes(100), randomBytes(100)];
+    const id = (version: string) => parseBlobId(`url:${"a".repeat(64)}:${version.repeat(16)}:100`);
+    const pull = async (blob: BlobId, bytes: Buffer) => {
+      const opened = await store.openStaging({ blob, sizeBytes: 100, repo: undefined, signal });
+      assert.ok(opened.kind === "staging");
+      await opened.staging.write(0, [bytes]);
+      await opened.staging.seal();
+      const { path } = opened.staging;
+      await store.commit(opened.staging, await verifier.verifyFile({ path, sizeBytes: 100, blob, signal }));
+      return store.noteUrl(url, { provisional: blob, validators: {} });
+    };
+    const old = await store.openStaging({ blob: id("0"), sizeBytes: 100, repo: undefined, signal });
+    assert.ok(old.kind === "staging");
+    await old.staging.close();
+    await pull(id("1"), first);
+    await pull(id("2"), second);
+    const names = await readdir(join(folder, "state", "urls", "blobs"));
+    assert.deepEqual(names, [blobOf(second).slice(7)]);
+    assert.deepEqual(await readdir(join(folder, "state", "journal")), []);
+  });
+
+  test("what is left of a blob that somebody else finished goes", async () => {
+    const bytes = randomBytes(100);
+    const staging = await openStaging(blobOf(bytes), 100);
+    await staging.close();
+    await writeFile(join(staging.path, "..", blobOf(bytes).slice(7)), bytes);
+    assert.equal((await store.openStaging({ blob: blobOf(bytes), sizeBytes: 100, repo, signal })).kind, "present");
+    assert.deepEqual(await readdir(join(staging.path, "..")), [blobOf(bytes).slice(7)]);
+    assert.deepEqual(await readdir(join(folder, "state", "journal")), []);
+  });
+
+  test("a journal whose file is gone with the cache counts for nothing", async () => {
+    const staging = await openStaging(blobOf(randomBytes(1)), 100);
+    await staging.write(0, [randomBytes(60)]);
+    staging.noteWatermark(0, 60, new Uint8Array(32));
+    await staging.close();
+    assert.equal(store.partialBytes(staging.blob), 60);
+    await rm(join(folder, "cache"), { recursive: true });
+    store = openStore();
+    await store.start();
+    assert.equal(store.partialBytes(staging.blob), 0);
+    assert.deepEqual(await readdir(join(folder, "state", "journal")), []);
+  });
+
   test("nothing is left after a discard", async () => {
     const staging = await openStaging(blobOf(randomBytes(1)), 100);
     await staging.write(0, [randomBytes(100)]);
@@ -258,9 +316,8 @@ describe("a staging file", () => {
     {
       id: "is another file of the same name",
       harm: async (path: string) => {
-        await rm(path);
-        await writeFile(join(folder, "taken"), "the inode is in use again");
-        await writeFile(path, bytes);
+        await writeFile(join(folder, "another"), bytes);
+        await rename(join(folder, "another"), path);
       },
     },
     { id: "was cut short", harm: (path: string) => writeFile(path, "") },
@@ -275,6 +332,30 @@ describe("a staging file", () => {
       assert.notEqual(second.path, first.path);
     });
   }
+
+  test("names the shards that were damaged on this disk, or all when none was", async () => {
+    const staging = await openStaging(blob, bytes.length);
+    for (const shard of [0, 1, 2, 3]) await fetchShard(staging, bytes, shard);
+    assert.deepEqual(await staging.findDamaged({ signal }), [0, 1, 2, 3]);
+    const file = await open(staging.path, "r+");
+    await file.write(Buffer.from("damage"), 0, 6, 2 * MIB + 5);
+    await file.close();
+    assert.deepEqual(await staging.findDamaged({ signal }), [2]);
+    await staging.discard([2]);
+    await fetchShard(staging, bytes, 2);
+    await staging.seal();
+    const { path } = staging;
+    await store.commit(staging, await verifier.verifyFile({ path, sizeBytes: bytes.length, blob, signal }));
+  });
+
+  test("a slower second source does not write over what is checked", async () => {
+    const staging = await openStaging(blob, bytes.length);
+    await fetchShard(staging, bytes, 0);
+    await staging.write(0, [Buffer.alloc(MIB)]);
+    const head = Buffer.alloc(10);
+    await staging.read(0, head);
+    assert.deepEqual(head, bytes.subarray(0, 10));
+  });
 
   test("refuses bytes outside of the blob", async () => {
     const staging = await openStaging(blob, bytes.length);

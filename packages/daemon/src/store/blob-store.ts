@@ -26,7 +26,7 @@ import { type AdoptResult, adoptCache } from "./adopt.js";
 import { syncFolder } from "./atomic-file.js";
 import { BlobIndex } from "./blob-index.js";
 import { blobPath, CACHEDIR_TAG, etagOf, lockPath, repoPath } from "./cache-layout.js";
-import { errnoOf, toStoreError } from "./disk-faults.js";
+import { toStoreError } from "./disk-faults.js";
 import { FileLocks } from "./file-lock.js";
 import { FreeSpace, type Reservation } from "./free-space.js";
 import { KeyedMutex } from "./keyed-mutex.js";
@@ -180,6 +180,7 @@ export class BlobStore {
     const release = await this.#lock(blob, repo, signal);
     try {
       const present = await this.#look(blob, blobPath(folder, blob));
+      await this.#dropLeftovers(blob, present?.sizeBytes === sizeBytes);
       if (present?.sizeBytes === sizeBytes) {
         await release();
         return { kind: "present", path: present.path };
@@ -321,7 +322,9 @@ export class BlobStore {
     const known = this.#digests.get(file.provisional);
     if (known === undefined) throw new SwarmError("INTERNAL", `${file.provisional} was not committed`);
     const { path, sizeBytes, blob } = known;
+    const before = await this.urls.find(url);
     await this.urls.write(url, { blob, sizeBytes, validators: file.validators });
+    if (before !== undefined) await this.#dropUrlBlob(before.blob);
     return { path, sizeBytes };
   }
 
@@ -353,6 +356,26 @@ export class BlobStore {
     this.#index.remove(blob, path);
   }
 
+  /** Removes what a URL led to before, unless another URL leads to it. What was placed elsewhere is a file of its own. */
+  async #dropUrlBlob(blob: BlobId): Promise<void> {
+    if ((await this.urls.blobs()).has(blob)) return;
+    const path = blobPath(this.#folderOf(undefined), blob);
+    await rm(path, { force: true }).catch(() => undefined);
+    this.#index.remove(blob, path);
+  }
+
+  /** What is left over of a blob that needs no staging file any more, or of an earlier version of a URL's file. */
+  async #dropLeftovers(blob: BlobId, isPresent: boolean): Promise<void> {
+    const left = isPresent ? await this.stagingFiles.find(blob) : undefined;
+    if (left !== undefined) await this.removePartial(left);
+    if (!blob.startsWith("url:")) return;
+    const sameUrl = blob.slice(0, "url:".length + 64);
+    for (const other of await this.stagingFiles.list()) {
+      const isOld = other.blob.startsWith(sameUrl) && other.blob !== blob && !this.#open.has(other.blob);
+      if (isOld) await this.removePartial(other);
+    }
+  }
+
   async #isCaseInsensitive(): Promise<boolean> {
     const folder = join(this.cacheDir, ".locks");
     await mkdir(folder, { recursive: true }).catch((error) => {
@@ -371,8 +394,8 @@ export class BlobStore {
       if (!found.isFile()) return undefined;
       this.#index.add(blob, path);
       return { path, sizeBytes: found.size };
-    } catch (error) {
-      if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENOTDIR") throw toStoreError(error, "read", path);
+    } catch {
+      // Gone, or of no use: whoever needs it there will meet the same error when writing.
       this.#index.remove(blob, path);
       return undefined;
     }

@@ -3,7 +3,7 @@
  * that is being fetched, and its staging file, stay.
  */
 import { lstat, readdir, rm, rmdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { formatRepo, parseRepoSpec, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
 import type { RemoveRequest, RemoveResult } from "@swarmd/protocol/api";
 import type { BlobStore } from "./blob-store.js";
@@ -100,7 +100,7 @@ async function removeRevision({ folder }: ScannedRepo, { commit, refs, path }: S
 
 async function removeBlob(store: BlobStore, path: string): Promise<void> {
   await remove(path);
-  const blob = findBlobOfName(path.slice(path.lastIndexOf("/") + 1));
+  const blob = findBlobOfName(basename(path));
   if (blob !== undefined) store.forget(blob, path);
 }
 

@@ -1,12 +1,12 @@
 /** Opens staging files: takes up what an earlier run left, as far as its journal can be believed, or starts afresh. */
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { type BlobId, formatRepo, parseBlobId } from "@swarmd/protocol";
 import type { EventLog } from "../observe/events.js";
 import type { ShardHasher } from "../verify/shard-hasher.js";
 import { etagOf, stagingPath } from "./cache-layout.js";
-import { toStoreError } from "./disk-faults.js";
+import { errnoOf, toStoreError } from "./disk-faults.js";
 import { type Claim, Journal, type JournalClaims, readJournal } from "./journal.js";
 import { Limiter } from "./limiter.js";
 import { recheckClaims } from "./recheck.js";
@@ -58,7 +58,7 @@ export class StagingFiles {
     release: () => Promise<void>,
     { signal }: { readonly signal: AbortSignal },
   ): Promise<Staging> {
-    const journalPath = this.#journalPath(spec);
+    const journalPath = this.#journalPath(spec.blob);
     const path = stagingPath(folder, spec.blob, randomBytes(4).toString("hex"));
     try {
       await mkdir(dirname(path), { recursive: true });
@@ -86,11 +86,16 @@ export class StagingFiles {
     const names = await readdir(this.#journalDir).catch(() => []);
     const paths = names.filter((name) => name.endsWith(".journal")).map((name) => join(this.#journalDir, name));
     const all: HalfDone[] = [];
-    for (const journalPath of paths) {
-      const claims = await readJournal(journalPath);
-      if (claims !== undefined) all.push(toHalfDone(journalPath, claims));
+    for (const path of paths) {
+      const found = await findHalfDone(path);
+      if (found !== undefined) all.push(found);
     }
     return all;
+  }
+
+  /** What is half done of one blob. */
+  async find(blob: BlobId): Promise<HalfDone | undefined> {
+    return findHalfDone(this.#journalPath(blob));
   }
 
   /** Removes what an earlier run left of a blob that is not open. Returns the bytes it took. @throws SwarmError STORE_FAULT. */
@@ -109,17 +114,21 @@ export class StagingFiles {
     }
   }
 
-  #journalPath(spec: StagingSpec): string {
-    return join(this.#journalDir, `${etagOf(spec.blob)}.journal`);
+  #journalPath(blob: BlobId): string {
+    return join(this.#journalDir, `${etagOf(blob)}.journal`);
   }
 
   async #takeUp(spec: StagingSpec, folder: string, signal: AbortSignal): Promise<Found | undefined> {
-    const claims = await readJournal(this.#journalPath(spec));
+    const claims = await readJournal(this.#journalPath(spec.blob));
     if (claims === undefined || claims.header.blob !== spec.blob) return undefined;
-    const { header } = claims;
     const file = await this.#openOwnFile(claims, spec);
     if (file === undefined) return undefined;
+    const path = await moveInto(folder, claims.header.path);
     try {
+      if (path === undefined) {
+        await file.close();
+        return undefined;
+      }
       const rechecked = await recheckClaims(file, claims.doubtful.values(), {
         shardBytes: spec.shardBytes,
         createShardHasher: this.#deps.createShardHasher,
@@ -128,7 +137,7 @@ export class StagingFiles {
       const better = new Set(rechecked.map((claim) => claim.shard));
       const durable = [...claims.durable.values()].filter((claim) => !better.has(claim.shard));
       this.#report(spec, claims, durable.length, rechecked.length);
-      return { path: await moveInto(folder, header.path), file, durable, rechecked };
+      return { path, file, durable, rechecked };
     } catch (error) {
       await file.close();
       throw error;
@@ -182,6 +191,16 @@ export class StagingFiles {
   }
 }
 
+/** A journal whose staging file is gone, with the cache perhaps, is of no use any more and goes too. */
+async function findHalfDone(journalPath: string): Promise<HalfDone | undefined> {
+  const claims = await readJournal(journalPath);
+  if (claims === undefined) return undefined;
+  const error: unknown = await access(claims.header.path).catch((thrown) => thrown);
+  if (errnoOf(error) !== "ENOENT") return toHalfDone(journalPath, claims);
+  await rm(journalPath, { force: true }).catch(() => undefined);
+  return undefined;
+}
+
 function toHalfDone(journalPath: string, { header, durable, doubtful }: JournalClaims): HalfDone {
   const { sizeBytes, repo, path } = header;
   const bytesOf = new Map([...durable, ...doubtful].map(([shard, claim]) => [shard, claim.bytes]));
@@ -193,11 +212,19 @@ async function startAfresh(path: string): Promise<Found> {
   return { path, file: await open(path, "wx+"), durable: [], rechecked: [] };
 }
 
-/** A blob may be wanted for another repo than the one it was begun for. */
-async function moveInto(folder: string, path: string): Promise<string> {
-  const blobs = join(folder, "blobs");
-  if (dirname(path) === blobs) return path;
-  const moved = join(blobs, path.slice(dirname(path).length + 1));
-  await rename(path, moved);
-  return moved;
+/**
+ * A blob may be wanted for another repo than the one it was begun for.
+ *
+ * @returns where it is now; `undefined` when it can't get there: the cache is on another file system now, so it begins anew
+ */
+async function moveInto(folder: string, path: string): Promise<string | undefined> {
+  const moved = join(folder, "blobs", basename(path));
+  if (moved === path) return path;
+  try {
+    await rename(path, moved);
+    return moved;
+  } catch {
+    await rm(path, { force: true }).catch(() => undefined);
+    return undefined;
+  }
 }

@@ -1,6 +1,6 @@
 /** What is remembered of a plain URL, so that a second pull can ask "has it changed?" instead of fetching it again. */
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BlobId, parseBlobId } from "@swarmd/protocol";
 import { writeAtomically } from "./atomic-file.js";
@@ -32,15 +32,26 @@ export class UrlRecords {
   }
 
   async find(url: string): Promise<UrlRecord | undefined> {
-    try {
-      return parseRecord(await readFile(this.#path(url), "utf8"));
-    } catch {
-      return undefined;
-    }
+    return readRecord(this.#path(url));
+  }
+
+  /** The blobs that any URL's record names. */
+  async blobs(): Promise<Set<BlobId>> {
+    const names = await readdir(this.#folder).catch(() => []);
+    const records = await Promise.all(names.map((name) => readRecord(join(this.#folder, name))));
+    return new Set(records.flatMap((record) => (record === undefined ? [] : [record.blob])));
   }
 
   #path(url: string): string {
     return join(this.#folder, `${createHash("sha256").update(url).digest("hex")}.json`);
+  }
+}
+
+async function readRecord(path: string): Promise<UrlRecord | undefined> {
+  try {
+    return parseRecord(await readFile(path, "utf8"));
+  } catch {
+    return undefined;
   }
 }
 
