@@ -252,13 +252,22 @@ describe("a staging file", () => {
   const bytes = randomBytes(3 * MIB + 7);
   const blob = blobOf(bytes);
 
+  test("whole, takes bytes in one write across shards", async () => {
+    const staging = await openStaging(blob, bytes.length);
+    await staging.write(0, [bytes.subarray(0, 5), bytes.subarray(5, 2 * MIB + 3), bytes.subarray(2 * MIB + 3)]);
+    const found = Buffer.alloc(bytes.length);
+    await staging.read(0, found);
+    assert.ok(found.equals(bytes));
+    assert.equal(staging.prefixBytes, bytes.length);
+  });
+
   test("knows its contiguous prefix, in whatever order bytes come", async () => {
     const staging = await openStaging(blob, bytes.length);
-    const prefixes: number[] = [];
-    staging.onPrefix((prefixBytes) => prefixes.push(prefixBytes));
+    const prefixes = new Set<number>();
+    staging.onPrefix((prefixBytes) => prefixes.add(prefixBytes));
     await staging.write(2 * MIB, [bytes.subarray(2 * MIB)]);
     await staging.write(100, [bytes.subarray(100, MIB)]);
-    assert.deepEqual(prefixes, [0, 0, 0]);
+    assert.deepEqual([...prefixes], [0]);
     assert.equal(staging.writtenBytes, MIB + 7, "bytes behind a gap in their shard do not count");
     await staging.write(0, [bytes.subarray(0, MIB + 10)]);
     assert.equal(staging.prefixBytes, MIB + 10);
@@ -348,13 +357,30 @@ describe("a staging file", () => {
     await store.commit(staging, await verifier.verifyFile({ path, sizeBytes: bytes.length, blob, signal }));
   });
 
-  test("a slower second source does not write over what is checked", async () => {
+  for (const { id, isAtOnce } of [
+    { id: "that comes later", isAtOnce: false },
+    { id: "that comes at the same time", isAtOnce: true },
+  ]) {
+    test(`a second source ${id} does not write over bytes that count`, async () => {
+      const staging = await openStaging(blob, bytes.length);
+      const first = staging.write(0, [bytes.subarray(0, 1000)]);
+      if (!isAtOnce) await first;
+      // From before the start of the first shard's watermark to the middle of the second shard.
+      const second = staging.write(500, [Buffer.alloc(MIB)]);
+      await Promise.all([first, second]);
+      const found = Buffer.alloc(MIB + 500);
+      await staging.read(0, found);
+      assert.deepEqual(found, Buffer.concat([bytes.subarray(0, 1000), Buffer.alloc(MIB - 500)]));
+      assert.equal(staging.prefixBytes, MIB + 500);
+    });
+  }
+
+  test("a write that failed leaves room for the next", async () => {
     const staging = await openStaging(blob, bytes.length);
+    const bad = [new Uint8Array(10), "not bytes" as unknown as Uint8Array];
+    await assert.rejects(staging.write(0, bad));
     await fetchShard(staging, bytes, 0);
-    await staging.write(0, [Buffer.alloc(MIB)]);
-    const head = Buffer.alloc(10);
-    await staging.read(0, head);
-    assert.deepEqual(head, bytes.subarray(0, 10));
+    assert.equal(staging.prefixBytes, MIB);
   });
 
   test("refuses bytes outside of the blob", async () => {

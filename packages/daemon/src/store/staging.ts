@@ -63,7 +63,8 @@ export class Staging {
   #unsyncedBytes = 0;
   #syncTimer: NodeJS.Timeout | undefined;
   #syncing: Promise<void> | undefined;
-  readonly #writing = new Set<Promise<void>>();
+  /** The last write to each shard that has one in flight; never rejects. */
+  readonly #writing = new Map<number, Promise<void>>();
   #isClosed = false;
   #isSealed = false;
   #isKept = true;
@@ -118,7 +119,7 @@ export class Staging {
    */
   async seal(): Promise<void> {
     this.#isSealed = true;
-    await Promise.allSettled(this.#writing);
+    await Promise.all(this.#writing.values());
   }
 
   /** What is known of the shards now. */
@@ -130,37 +131,59 @@ export class Staging {
   }
 
   /**
-   * Writes the chunks one after the other at `positionBytes`; resolves when other readers of the file see them. Bytes of shards
-   * that are whole and checked already, from a second source that was slower, are not written again.
+   * Writes the chunks one after the other at `positionBytes`; resolves when other readers of the file see them.
+   *
+   * Bytes that count already stay as they are until {@link discard}: a second, slower source does not write over them. So what
+   * a running digest has read is what is in the file.
    *
    * @throws SwarmError NO_SPACE when the disk is full, STORE_FAULT when it fails.
    */
   async write(positionBytes: number, chunks: readonly Uint8Array[]): Promise<void> {
-    this.#assertOpen();
-    if (this.#isSealed) throw new SwarmError("INTERRUPTED", `${this.blob} is whole: nothing more is written to it`);
-    const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-    if (positionBytes < 0 || positionBytes + bytes > this.sizeBytes) {
-      throw new SwarmError("INTERNAL", `${bytes} bytes at ${positionBytes} are outside of ${this.blob}`);
+    const endBytes = positionBytes + bytesIn(chunks);
+    if (positionBytes < 0 || endBytes > this.sizeBytes) {
+      throw new SwarmError("INTERNAL", `bytes ${positionBytes} to ${endBytes} are outside of ${this.blob}`);
     }
-    if (this.#isChecked(positionBytes, positionBytes + bytes)) return;
-    const writing = this.#writeAll(positionBytes, chunks, bytes);
-    this.#writing.add(writing);
+    for (let at = positionBytes; at < endBytes; ) {
+      this.#assertOpen();
+      if (this.#isSealed) throw new SwarmError("INTERRUPTED", `${this.blob} is whole: nothing more is written to it`);
+      const shard = shardAt(at, this.shardBytes);
+      const end = Math.min(endBytes, shardStart(shard + 1, this.shardBytes));
+      await this.#inTurn(shard, at, takeBytes(chunks, at - positionBytes, end - positionBytes));
+      at = end;
+    }
+  }
+
+  /** One write per shard at a time, so that each sees what the one before has made count. */
+  async #inTurn(shard: number, positionBytes: number, chunks: readonly Uint8Array[]): Promise<void> {
+    const before = this.#writing.get(shard);
+    const writing =
+      before === undefined
+        ? this.#writeInShard(shard, positionBytes, chunks)
+        : before.then(() => this.#writeInShard(shard, positionBytes, chunks));
+    const settled = writing.catch(() => undefined);
+    this.#writing.set(shard, settled);
     try {
       await writing;
     } finally {
-      this.#writing.delete(writing);
+      if (this.#writing.get(shard) === settled) this.#writing.delete(shard);
     }
-    this.#noteWritten(positionBytes, bytes);
+  }
+
+  async #writeInShard(shard: number, positionBytes: number, chunks: readonly Uint8Array[]): Promise<void> {
+    const filledEnd = shardStart(shard, this.shardBytes) + (this.#filled[shard] as number);
+    const known = Math.max(0, filledEnd - positionBytes);
+    const bytes = bytesIn(chunks);
+    if (known >= bytes) return;
+    await this.#writeAll(positionBytes + known, takeBytes(chunks, known, bytes), bytes - known);
+    this.#noteWritten(shard, positionBytes + known, bytes - known);
   }
 
   async #writeAll(positionBytes: number, chunks: readonly Uint8Array[], bytes: number): Promise<void> {
-    let rest = chunks;
-    let done = 0;
     try {
-      while (done < bytes) {
-        const { bytesWritten } = await this.#deps.file.writev(rest as Uint8Array[], positionBytes + done);
+      for (let done = 0; done < bytes; ) {
+        const rest = takeBytes(chunks, done, bytes) as Uint8Array[];
+        const { bytesWritten } = await this.#deps.file.writev(rest, positionBytes + done);
         done += bytesWritten;
-        if (done < bytes) rest = skipBytes(rest, bytesWritten);
       }
     } catch (error) {
       throw toStoreError(error, "write", this.path, this.sizeBytes - this.#writtenBytes);
@@ -239,7 +262,7 @@ export class Staging {
   /** Brings the bytes to the disk itself. @throws SwarmError as {@link write} does. */
   async sync(): Promise<void> {
     this.#assertOpen();
-    await Promise.allSettled(this.#writing);
+    await Promise.all(this.#writing.values());
     try {
       await this.#deps.syncs.run(() => this.#deps.file.datasync());
     } catch (error) {
@@ -251,7 +274,7 @@ export class Staging {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#end();
-    await Promise.allSettled(this.#writing);
+    await Promise.all(this.#writing.values());
     await this.#deps.journal.flush();
     await this.#syncWithin(CLOSE_SYNC_MS);
     await this.#deps.journal.close();
@@ -263,7 +286,7 @@ export class Staging {
     if (this.#isClosed) return;
     this.#isKept = false;
     this.#end();
-    await Promise.allSettled([...this.#writing, this.#syncing]);
+    await Promise.allSettled([...this.#writing.values(), this.#syncing]);
     await this.#deps.file.close();
     await this.#deps.journal.remove();
     await this.#deps.release();
@@ -310,15 +333,10 @@ export class Staging {
     await this.#deps.journal.markDurable(records);
   }
 
-  #noteWritten(positionBytes: number, bytes: number): void {
-    const endBytes = positionBytes + bytes;
-    for (let at = positionBytes; at < endBytes; ) {
-      const shard = shardAt(at, this.shardBytes);
-      const start = shardStart(shard, this.shardBytes);
-      const end = Math.min(endBytes, start + this.shardBytes);
-      if (at - start <= (this.#filled[shard] as number)) this.#fill(shard, end - start);
-      at = end;
-    }
+  #noteWritten(shard: number, positionBytes: number, bytes: number): void {
+    const offset = positionBytes - shardStart(shard, this.shardBytes);
+    // Behind a gap, bytes are in the file but do not count.
+    if (offset <= (this.#filled[shard] as number)) this.#fill(shard, offset + bytes);
     this.#unsyncedBytes += bytes;
     if (this.#unsyncedBytes >= SYNC_BYTES && this.#syncing === undefined) void this.#syncInBackground();
     this.#movePrefix();
@@ -341,14 +359,6 @@ export class Staging {
     this.#onPrefix(this.prefixBytes);
   }
 
-  /** Whether every byte of the range lies in a shard that is checked. */
-  #isChecked(startBytes: number, endBytes: number): boolean {
-    for (let shard = shardAt(startBytes, this.shardBytes); shardStart(shard, this.shardBytes) < endBytes; shard++) {
-      if (!this.#checked.has(shard)) return false;
-    }
-    return true;
-  }
-
   #lengthOf(shard: number): number {
     return shardLength(shard, this.sizeBytes, this.shardBytes);
   }
@@ -358,15 +368,19 @@ export class Staging {
   }
 }
 
-function skipBytes(chunks: readonly Uint8Array[], bytes: number): Uint8Array[] {
-  let left = bytes;
-  const rest: Uint8Array[] = [];
+function bytesIn(chunks: readonly Uint8Array[]): number {
+  return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+}
+
+/** The part of the chunks from byte `start` to byte `end`, without copying. */
+function takeBytes(chunks: readonly Uint8Array[], start: number, end: number): readonly Uint8Array[] {
+  if (start === 0 && end >= bytesIn(chunks)) return chunks;
+  const taken: Uint8Array[] = [];
+  let at = 0;
   for (const chunk of chunks) {
-    if (left >= chunk.length) left -= chunk.length;
-    else {
-      rest.push(chunk.subarray(left));
-      left = 0;
-    }
+    const [from, to] = [Math.max(0, start - at), Math.min(chunk.length, end - at)];
+    if (from < to) taken.push(chunk.subarray(from, to));
+    at += chunk.length;
   }
-  return rest;
+  return taken;
 }

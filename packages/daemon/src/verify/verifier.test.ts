@@ -173,6 +173,18 @@ describe("FileDigests", () => {
     await own.stop();
   });
 
+  test("gives up a thread that shows no sign of life, and the next file gets a new one", async () => {
+    // A thread takes longer than this to start.
+    const own = new FileDigests({ threads: 1, stallMs: 1 });
+    await writeFile(path, Buffer.alloc(2 * MIB));
+    for (let round = 0; round < 2; round++) {
+      const digest = own.open(path, 2 * MIB, "sha256");
+      await assert.rejects(digest.finish({ signal }), { code: "STORE_FAULT", message: /the disk gave nothing for/ });
+      digest.close();
+    }
+    await own.stop();
+  });
+
   test("a file that is not there fails alone; the thread lives on", async () => {
     const own = new FileDigests({ threads: 1 });
     const bytes = randomBytes(2 * MIB);
