@@ -29,7 +29,7 @@ export function checkRangeAnswer(
   const name = showUrl(file.url);
   const encoding = head.fields["content-encoding"] ?? "identity";
   if (encoding.toLowerCase() !== "identity") {
-    throw new SwarmError("ORIGIN_FAULT", `${name} came compressed (${encoding}), though it was asked for as it is`);
+    throw new SwarmError("ORIGIN_FAULT", `${name} came compressed, though it was asked for as it is`);
   }
   const lengthBytes = parseByteCount(head.fields["content-length"]);
   if (head.status === 200) checkWhole(lengthBytes, range, { name, sizeBytes: file.sizeBytes });
