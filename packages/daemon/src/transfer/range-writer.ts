@@ -124,9 +124,15 @@ export class RangeWriter implements ByteSink {
     this.#chunkBytes = 0;
     if (endsShard) this.#hasher = this.#newHasher();
     const before = this.#writing;
-    this.#writing = before === undefined ? this.#writeBatch(batch) : before.then(() => this.#writeBatch(batch));
-    // The caller may only look at it later, or never: a failed write must not count as unhandled meanwhile.
-    this.#writing.catch(() => {});
+    const writing = before === undefined ? this.#writeBatch(batch) : before.then(() => this.#writeBatch(batch));
+    this.#writing = writing;
+    writing.then(
+      () => {
+        if (this.#writing === writing) this.#writing = undefined;
+      },
+      // Whoever waits for it sees it fail; until then it must not count as unhandled.
+      () => {},
+    );
     return before;
   }
 
