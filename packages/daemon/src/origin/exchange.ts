@@ -129,16 +129,17 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
 
   #give(sink: ByteSink, chunk: Buffer): void {
     try {
-      const isFull = sink.write(chunk);
-      if (isFull === undefined) this.#idle?.refresh();
-      else this.#holdUntil(isFull);
+      const hasRoom = sink.write(chunk);
+      if (hasRoom !== undefined) this.#holdUntil(hasRoom);
+      // The sink may have had the read stopped; a timer that was cleared must stay so.
+      else if (!this.#isOver) this.#idle?.refresh();
     } catch (error) {
       this.#fail(toSwarmError(error));
     }
   }
 
   #holdUntil(hasRoom: Promise<void>): void {
-    if (!this.#isHeld) {
+    if (!this.#isHeld && !this.#isOver) {
       this.#isHeld = true;
       this.#connection?.hold();
       clearTimeout(this.#idle);
@@ -158,9 +159,11 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
       return;
     }
     this.#isHeld = false;
-    this.#watch();
+    const hasEnded = this.#hasEnded;
+    if (!hasEnded) this.#watch();
+    // This may hand over more bytes, and the end, before it returns.
     this.#connection?.release();
-    if (this.#hasEnded) this.#succeed();
+    if (hasEnded) this.#succeed();
   }
 
   #giveHeld(chunk: Buffer): void {

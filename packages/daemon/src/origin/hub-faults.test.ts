@@ -57,6 +57,13 @@ describe("explainHubRefusal", () => {
       hint: /https:\/\/hub\.example\/datasets\/org\/name/,
     },
     { id: "a bare 401 without a token", status: 401, code: "REPO_NOT_FOUND", hint: /HF_TOKEN/ },
+    {
+      id: "a 401 that speaks of a password, without a token",
+      status: 401,
+      fields: { "x-error-message": "Invalid username or password." },
+      code: "REPO_NOT_FOUND",
+      hint: /HF_TOKEN/,
+    },
     { id: "a bare 401 with a token", status: 401, hasToken: true, code: "ACCESS_DENIED", hint: /valid token/ },
     {
       id: "invalid credentials",

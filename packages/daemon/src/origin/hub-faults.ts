@@ -31,7 +31,7 @@ export function explainHubRefusal(head: Head, request: HubRequest): SwarmError {
   const said = fields["x-error-message"] ?? "";
   if (/access to this resource is disabled/i.test(said)) return disabled(request);
   if (/gated|awaiting a review|accept (?:its|the|their) (?:conditions|terms)/i.test(said)) return gated(request);
-  if (status === 401) return /invalid (?:credentials|username)/i.test(said) ? badToken(request) : unauthorized(request);
+  if (status === 401) return unauthorized(request);
   if (status === 403) return forbidden(request);
   if (status === 404 || status === 410)
     return request.path === undefined ? repoNotFound(request) : fileNotFound(request);

@@ -78,9 +78,8 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   },
   UND_ERR_SOCKET: BROKE_OFF,
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: BROKE_OFF,
-  // The closing of the connection where the parser still expected bytes.
-  HPE_INVALID_EOF_STATE: BROKE_OFF,
-  HPE_CLOSED_CONNECTION: BROKE_OFF,
+  PARSER_EOF: BROKE_OFF,
+  PARSER: NO_HTTP,
   ECONNRESET: BROKE_OFF,
   ECONNABORTED: BROKE_OFF,
   EPIPE: BROKE_OFF,
@@ -111,12 +110,14 @@ export function explainTransport(
 function findExplanation(code: string): Explanation {
   const known = EXPLANATIONS[code];
   if (known !== undefined) return known;
-  if (code.startsWith("HPE_") || code.startsWith("ERR_SSL_")) return NO_HTTP;
+  if (code.startsWith("ERR_SSL_")) return NO_HTTP;
   return /CERT|ERR_TLS_|^UNABLE_TO_|SELF_SIGNED/.test(code) ? BAD_CERTIFICATE : INTERNAL;
 }
 
 function codeOf(error: unknown): string {
-  const code = (error as { code?: unknown } | undefined)?.code;
+  const { code, name, message } = (error ?? {}) as { code?: unknown; name?: unknown; message?: unknown };
+  // undici's parser errors come without a code; one that speaks of the end of input saw the connection close within a body.
+  if (name === "HTTPParserError") return String(message).includes("EOF") ? "PARSER_EOF" : "PARSER";
   return typeof code === "string" ? code : "";
 }
 
