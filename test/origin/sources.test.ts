@@ -4,7 +4,7 @@ import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import type { Origin, OriginOptions } from "@swarmd/daemon/origin/origin";
 import { type BlobId, type ErrorCode, parseCommitId, parseRepoName, type RepoFile } from "@swarmd/protocol";
 import { readContent, syntheticContent } from "../support/hub/content.js";
-import type { Fault } from "../support/hub/faults.js";
+import { type Fault, RANDOM_KINDS } from "../support/hub/faults.js";
 import { EmbeddedHub } from "../support/hub/hub.js";
 import { IMPATIENT, MemorySink, makeOrigin, NEVER } from "./origin-kit.js";
 
@@ -318,6 +318,35 @@ describe("faults of the Hub and its CDN", () => {
 function fileOfContent(path: string): number {
   return path === WEIGHTS ? content.sizeBytes : files["config.json"].length;
 }
+
+describe("random mixes of faults", () => {
+  const EXPECTED = new Set(["ORIGIN_UNREACHABLE", "ORIGIN_STALLED", "ORIGIN_FAULT", "ORIGIN_BUSY", "ORIGIN_NO_RANGES"]);
+  for (let seed = 0; seed < 8; seed++) {
+    it(`seed ${seed}: with patience, all bytes come; each failure leaves a prefix and says whose fault it is`, async () => {
+      await openOrigin(IMPATIENT);
+      hub.faults.random(seed, {
+        kinds: RANDOM_KINDS.filter((kind) => kind !== "wrongBytes" && kind !== "rateLimited"),
+        chance: 0.4,
+      });
+      const parts = Array.from(
+        { length: 6 },
+        (_, i) => [i * 700_000, Math.min((i + 1) * 700_000, bytes.length)] as const,
+      );
+      await Promise.all(
+        parts.map(async ([start, end]) => {
+          for (let at = start; at < end; ) {
+            const sink = new MemorySink();
+            await origin.sources.read(fileOf(WEIGHTS).blob, at, end, sink, { signal: NEVER }).catch((error) => {
+              assert.ok(EXPECTED.has(error.code) && error.blame === "origin", error.stack);
+            });
+            assert.ok(sink.bytes.equals(bytes.subarray(at, at + sink.sizeBytes)));
+            at += sink.sizeBytes;
+          }
+        }),
+      );
+    });
+  }
+});
 
 describe("stopping", () => {
   it("an abort in the middle ends the read, and no byte comes after", async () => {

@@ -29,7 +29,6 @@ export interface ConnectionOptions {
   /** Most connections to one host. */
   readonly connections: number;
   readonly connectTimeoutMs: number;
-  readonly headersTimeoutMs: number;
 }
 
 /** Opens the pool; close it with `destroy()`. */
@@ -37,8 +36,8 @@ export function openConnections(options: ConnectionOptions): Dispatcher {
   return new Agent({
     connections: options.connections,
     connect: { timeout: options.connectTimeoutMs },
-    headersTimeout: options.headersTimeoutMs,
-    // The exchange keeps its own clock for the body: a sink that takes its time is not the server's silence.
+    // The exchange keeps its own clocks: a sink that takes its time is not the server's silence.
+    headersTimeout: 0,
     bodyTimeout: 0,
     factory: (origin, opts) =>
       new Pool(origin, { ...opts, factory: (host, clientOptions) => new HoldableConnection(host, clientOptions) }),

@@ -13,6 +13,8 @@ export interface Head {
 export interface ExchangeOptions {
   /** Host and path, for messages. */
   readonly where: string;
+  /** Longest time from the request to the head of the answer. */
+  readonly headersTimeoutMs: number;
   /** Longest silence within a body. */
   readonly idleTimeoutMs: number;
   /** Longest time for all of it, from now to the last byte; absent for answers whose size nobody can say in advance. */
@@ -91,6 +93,10 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
     }
     this.#options.stats.requests++;
     this.#sentAtMs = performance.now();
+    const { headersTimeoutMs } = this.#options;
+    // undici may start a request again on another connection when the first one closes before it was sent.
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.#onSilence(headersTimeoutMs, "in answer to a request"), headersTimeoutMs);
   }
 
   onResponseStart(
@@ -175,7 +181,9 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
   }
 
   #watch(): void {
-    if (!this.#isOver) this.#idle = setTimeout(() => this.#onIdle(), this.#options.idleTimeoutMs);
+    clearTimeout(this.#idle);
+    const { idleTimeoutMs } = this.#options;
+    if (!this.#isOver) this.#idle = setTimeout(() => this.#onSilence(idleTimeoutMs, "amid an answer"), idleTimeoutMs);
   }
 
   #discard(bytes: number): void {
@@ -185,17 +193,9 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
     this.#controller?.abort(new Error("the rest of the answer is not wanted"));
   }
 
-  #onIdle(): void {
-    const { where, idleTimeoutMs } = this.#options;
-    this.#fail(
-      new SwarmError(
-        "ORIGIN_STALLED",
-        `${where} sent nothing for ${idleTimeoutMs / 1000} s in the middle of an answer`,
-        {
-          hint: "Try again; what has arrived is kept.",
-        },
-      ),
-    );
+  #onSilence(timeoutMs: number, when: string): void {
+    const message = `${this.#options.where}: the server sent nothing for ${timeoutMs / 1000} s ${when}`;
+    this.#fail(new SwarmError("ORIGIN_STALLED", message, { hint: "Try again; what has arrived is kept." }));
   }
 
   #onTotal(totalTimeoutMs: number): void {

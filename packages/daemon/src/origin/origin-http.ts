@@ -97,7 +97,6 @@ export class OriginHttp {
     this.#connections = openConnections({
       connections: options.workers + METADATA_CONNECTIONS,
       connectTimeoutMs: this.#options.connectTimeoutMs,
-      headersTimeoutMs: this.#options.headersTimeoutMs,
     });
   }
 
@@ -121,6 +120,7 @@ export class OriginHttp {
     this.#refuseWhileQuiet(url);
     const exchange = new Exchange({
       where: showUrl(url),
+      headersTimeoutMs: this.#options.headersTimeoutMs,
       idleTimeoutMs: this.#options.idleTimeoutMs,
       totalTimeoutMs,
       stats: this.stats,

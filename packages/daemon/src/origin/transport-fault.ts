@@ -70,12 +70,6 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   ENETUNREACH: NO_CONNECTION,
   ENETDOWN: NO_CONNECTION,
   EADDRNOTAVAIL: NO_CONNECTION,
-  UND_ERR_HEADERS_TIMEOUT: {
-    code: "ORIGIN_STALLED",
-    message: ({ where }) => `no answer in good time to the request for ${where}`,
-    hint: "Try again; if it stays so, the server is overloaded.",
-    isTransient: true,
-  },
   UND_ERR_SOCKET: BROKE_OFF,
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: BROKE_OFF,
   PARSER_EOF: BROKE_OFF,
