@@ -61,11 +61,11 @@ const FATAL: readonly Case[] = [
     code: "INTEGRITY",
   },
   { id: "a gate", faults: [{ kind: "gated" }], code: "ACCESS_GATED", says: /accept|token|HF_TOKEN/i },
-  { id: "a private repo", faults: [{ kind: "private" }], code: "ACCESS_DENIED", says: /HF_TOKEN/ },
+  { id: "a private repo", faults: [{ kind: "private" }], code: "REPO_NOT_FOUND", says: /HF_TOKEN/ },
   {
     id: "a missing repo",
     faults: [{ kind: "missingRepo" }],
-    code: "ACCESS_DENIED",
+    code: "REPO_NOT_FOUND",
     says: /does not exist|not found|HF_TOKEN/i,
   },
   { id: "a missing revision", faults: [{ kind: "missingRevision" }], code: "REVISION_NOT_FOUND" },

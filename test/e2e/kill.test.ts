@@ -1,8 +1,10 @@
 /** `kill -9` at random moments, 100 times in a row: what was fetched stays, and in the end every byte is right. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { Readable } from "node:stream";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { environmentFor, jsonLines, launch, makeFolders, runSwarm } from "../support/binaries.js";
+import { environmentFor, jsonLines, launch, makeFolders, type Running, runSwarm } from "../support/binaries.js";
 import { assertCacheIsSound } from "../support/cache-checks.js";
 import { syntheticContent } from "../support/hub/content.js";
 import { EmbeddedHub } from "../support/hub/hub.js";
@@ -12,6 +14,11 @@ const KILLS = 100;
 const SIZE_BYTES = 400 * 1024 * 1024;
 const UPLINK_BYTES_PER_SECOND = 12_000_000;
 const REPO = "acme/killed";
+
+/** The pull has begun: it says what it is going to do. */
+function firstOutput({ child, finished }: Running): Promise<unknown> {
+  return Promise.race([once(child.stdout as Readable, "data"), finished]);
+}
 
 describe("kill -9", () => {
   it(`${KILLS} times in a row costs at most 1 % of the bytes each, and nothing is wrong in the end`, async (t) => {
@@ -32,8 +39,9 @@ describe("kill -9", () => {
       let kills = 0;
       while (kills < KILLS) {
         const pull = launch("swarm", ["pull", REPO, "--json"], env);
-        // From the first instant of the process to half a second of transfer.
-        await sleep(random() * 700);
+        // Every fifth dies anywhere in its start-up, the others somewhere in the first half second of their transfer.
+        if (kills % 5 > 0) await firstOutput(pull);
+        await sleep(random() * 500);
         pull.child.kill("SIGKILL");
         const { signal, stdout, stderr } = await pull.finished;
         assert.equal(

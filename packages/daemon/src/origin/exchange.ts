@@ -219,7 +219,8 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionUser {
     this.#settle.reject(error);
     this.#controller?.abort(error instanceof Error ? error : new Error("given up"));
     // An answer that was complete leaves a connection that lives on, and somebody else's answer may be next on it.
-    if (this.#isHeld) this.#connection?.release();
+    // Later, since whoever gives up may be at work inside another answer.
+    if (this.#isHeld) queueMicrotask(() => this.#connection?.release());
   }
 
   /** After this the sink is never called again. */
