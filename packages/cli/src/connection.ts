@@ -43,7 +43,8 @@ function send(socketPath: string, request: ApiRequest, options: CallOptions): Pr
     const outgoing = httpRequest({ socketPath, method, path, headers, agent: false, signal: options.signal });
     const deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
     const timer = setTimeout(() => outgoing.destroy(new Error(`no answer within ${deadlineMs} ms`)), deadlineMs);
-    outgoing.once("error", (cause) => {
+    // Not `once`: after the response there may be another, which nobody needs to hear.
+    outgoing.on("error", (cause) => {
       clearTimeout(timer);
       reject(toConnectionError(cause, socketPath, options.signal));
     });

@@ -2,7 +2,7 @@
  * Sizes, rates and spans of time as people write and read them. Pure.
  *
  * As in disk and network data sheets, `kB MB GB TB` are powers of 1000 and `KiB MiB GiB TiB` powers of 1024; a bare `k M G T` is
- * decimal too. Case does not matter, except that `Mb` may mean megabit to one reader and megabyte to another: rates refuse it.
+ * decimal too. Case does not matter, but for rates: `Mbps` is megabit and `MBps` megabyte, and `Mb/s`, which may be either, is refused.
  */
 import { SwarmError } from "./errors.js";
 import { suggestNearest } from "./nearest.js";
@@ -65,7 +65,8 @@ export function parseRate(text: string): number | undefined {
   if (text.trim().toLowerCase() === "off") return undefined;
   if (/^[A-Za-z]+$/.test(text.trim())) throw unknownUnit(text, "rate", text.trim(), RATE_SPELLINGS, examples);
   const { amount, unit } = splitQuantity(text, "rate", `Write a rate as ${examples}.`);
-  const bare = unit.replace(/(?:\/s|ps)$/i, "");
+  // `Mbps` is megabit to everybody, and `MBps` megabyte.
+  const bare = unit.replace(/^([KkMmGgTt]?)bps$/, "$1bit").replace(/(?:\/s|ps)$/i, "");
   if (/^[KkMmGgTt]b$/.test(bare)) {
     const prefix = bare[0]?.toUpperCase();
     throw new SwarmError("USAGE", `not a clear rate: ${JSON.stringify(text)}`, {

@@ -39,7 +39,10 @@ export class Painter {
   update(): void {
     if (this.#isStopped || this.#timer !== undefined) return;
     const waitMs = this.#lastPaintMs + MIN_FRAME_MS - performance.now();
-    if (waitMs <= 0) return this.#paint();
+    if (waitMs <= 0) {
+      this.#paint();
+      return;
+    }
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#paint();

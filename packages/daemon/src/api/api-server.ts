@@ -40,6 +40,8 @@ export interface ApiServerDeps {
 }
 
 const DEFAULT_STOP_DEADLINE_MS = 5000;
+/** A client on this machine has sent its whole request long before. */
+const REQUEST_DEADLINE_MS = 30_000;
 
 /** What one route does with a checked request. */
 type Handlers = {
@@ -65,6 +67,7 @@ export class ApiServer {
     this.#deps = deps;
     this.#handlers = createHandlers(deps);
     this.#server = createServer((request, response) => this.#track(this.#answer(request, response)));
+    this.#server.requestTimeout = REQUEST_DEADLINE_MS;
   }
 
   /** @throws SwarmError ADDRESS_IN_USE when another process answers on the socket, USAGE when its path is too long. */
