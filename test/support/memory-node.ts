@@ -54,7 +54,7 @@ export class MemoryNode implements RunningNode {
       partial: [{ repo: "org/slow", blob: "sha256:00", bytes: 10, sizeBytes: 100 }],
       totalBytes: this.#isRemoved ? 0 : MEMORY_REVISION.bytes,
     }),
-    status: () => ({
+    status: async () => ({
       version: VERSION,
       pid: process.pid,
       startedAt: "2026-01-02T03:04:05.000Z",
