@@ -1,5 +1,6 @@
 /** The way to a running daemon: HTTP over the unix socket in its state folder. */
 import { request as httpRequest, type IncomingMessage } from "node:http";
+import { connect } from "node:net";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { findStateDir, SOCKET_NAME, SwarmError } from "@swarmd/protocol";
@@ -38,9 +39,12 @@ function send(socketPath: string, request: ApiRequest, options: CallOptions): Pr
     const { method, path, body } = request;
     const headers = {
       host: API_HOSTS[0] as string,
+      connection: "close",
       ...(body === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }),
     };
-    const outgoing = httpRequest({ socketPath, method, path, headers, agent: false, signal: options.signal });
+    // Without an agent: one would only work out a TLS name for a socket that has none, which takes milliseconds.
+    const createConnection = () => connect(socketPath);
+    const outgoing = httpRequest({ createConnection, method, path, headers, signal: options.signal });
     const deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
     const timer = setTimeout(() => outgoing.destroy(new Error(`no answer within ${deadlineMs} ms`)), deadlineMs);
     // Not `once`: after the response there may be another, which nobody needs to hear.

@@ -5,7 +5,12 @@ import { compileFilePatterns } from "./file-patterns.js";
 
 /** Checked against Python's fnmatch.fnmatchcase, and against `filter_repo_objects` for patterns that end in `/`. */
 const CASES: readonly { id: string; pattern: string; yes?: readonly string[]; no?: readonly string[] }[] = [
-  { id: "a plain name is the whole path", pattern: "config.json", yes: ["config.json"], no: ["a/config.json", "config_json"] },
+  {
+    id: "a plain name is the whole path",
+    pattern: "config.json",
+    yes: ["config.json"],
+    no: ["a/config.json", "config_json"],
+  },
   { id: "a star takes slashes", pattern: "*.json", yes: ["config.json", "a/b/c.json", ".json"], no: ["config.jsonl"] },
   { id: "a star in the middle", pattern: "model-*-of-*.bin", yes: ["model-1-of-2.bin"], no: ["model-1.bin"] },
   { id: "two stars are one", pattern: "**/x", yes: ["a/x", "a/b/x", "/x"], no: ["x"] },

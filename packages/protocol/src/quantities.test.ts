@@ -2,14 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { SwarmError } from "./errors.js";
-import {
-  formatBytes,
-  formatDuration,
-  formatRate,
-  parseBytes,
-  parseDuration,
-  parseRate,
-} from "./quantities.js";
+import { formatBytes, formatDuration, formatRate, parseBytes, parseDuration, parseRate } from "./quantities.js";
 
 function isUsage(hint: RegExp): (error: SwarmError) => boolean {
   return (error) => {
@@ -113,9 +106,11 @@ describe("formatting", () => {
   it("a rate is a size a second", () => assert.equal(formatRate(112e6), "112 MB/s"));
 
   const spans: readonly [ms: number, text: string][] = [
-    [0, "0.0s"],
-    [420, "0.4s"],
-    [960, "1s"],
+    [0, "0ms"],
+    [420.4, "420ms"],
+    [999.6, "1.0s"],
+    [4849, "4.8s"],
+    [9960, "10s"],
     [59_400, "59s"],
     [59_600, "1m 00s"],
     [185_000, "3m 05s"],

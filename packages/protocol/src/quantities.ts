@@ -120,10 +120,11 @@ export function formatRate(bytesPerSecond: number): string {
   return `${formatBytes(bytesPerSecond)}/s`;
 }
 
-/** `0.4s`, `48s`, `3m 05s`, `2h 10m`, `3d 04h`: what a reader can take in at a glance. */
+/** `420ms`, `4.8s`, `48s`, `3m 05s`, `2h 10m`, `3d 04h`: what a reader can take in at a glance. */
 export function formatDuration(durationMs: number): string {
   const safeMs = Math.max(0, durationMs);
-  if (safeMs < 950) return `${(safeMs / 1000).toFixed(1)}s`;
+  if (safeMs < 999.5) return `${Math.round(safeMs)}ms`;
+  if (safeMs < 9950) return `${(safeMs / 1000).toFixed(1)}s`;
   const seconds = Math.round(safeMs / 1000);
   if (seconds < 60) return `${seconds}s`;
   const minutes = Math.floor(seconds / 60);

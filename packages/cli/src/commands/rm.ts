@@ -63,18 +63,18 @@ async function removeWith(
   const planned = await client.remove(preview, { signal });
   process.stderr.write(describeResult(preview, planned));
   if (planned.freedBytes === 0 && planned.revisions.length === 0) return planned;
-  return (await confirm(signal)) ? await client.remove(request, { signal }) : undefined;
+  return (await askUser(signal)) ? await client.remove(request, { signal }) : undefined;
 }
 
 function canAsk(flags: RmFlags): boolean {
   return flags.json !== true && process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
 
-async function confirm(signal: AbortSignal): Promise<boolean> {
+async function askUser(signal: AbortSignal): Promise<boolean> {
   // Loaded only here: every other command is faster without it.
-  const prompts = await import("@clack/prompts");
-  const answer = await prompts.confirm({ message: "Remove?", initialValue: false, output: process.stderr, signal });
-  if (prompts.isCancel(answer)) throw new SwarmError("INTERRUPTED", "nothing was removed");
+  const { confirm, isCancel } = await import("../prompts.js");
+  const answer = await confirm({ message: "Remove?", initialValue: false, output: process.stderr, signal });
+  if (isCancel(answer)) throw new SwarmError("INTERRUPTED", "nothing was removed");
   return answer;
 }
 
