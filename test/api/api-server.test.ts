@@ -40,7 +40,10 @@ function makeServer(of: MemoryNode, path = socketPath): ApiServer {
     onStop = resolve;
   });
   const { commands, views } = of;
-  return new ApiServer({ socketPath: path, stopDeadlineMs: 200 }, { commands, views, onStop, logger: createSilentLogger() });
+  return new ApiServer(
+    { socketPath: path, stopDeadlineMs: 200 },
+    { commands, views, onStop, logger: createSilentLogger() },
+  );
 }
 
 interface CallOptions {
@@ -126,21 +129,77 @@ describe("what the local API refuses", () => {
   beforeEach(() => server.start());
 
   const refused = [
-    { id: "a foreign Host", path: "/v1/status", method: "GET", headers: { host: "evil.example" }, status: 401, says: /Host/ },
-    { id: "a foreign Origin", path: "/v1/stop", headers: { origin: "https://evil.example" }, status: 401, says: /Origin/ },
+    {
+      id: "a foreign Host",
+      path: "/v1/status",
+      method: "GET",
+      headers: { host: "evil.example" },
+      status: 401,
+      says: /Host/,
+    },
+    {
+      id: "a foreign Origin",
+      path: "/v1/stop",
+      headers: { origin: "https://evil.example" },
+      status: 401,
+      says: /Origin/,
+    },
     { id: "a null Origin", path: "/v1/stop", headers: { origin: "null" }, status: 401, says: /Origin/ },
-    { id: "a foreign Referer", path: "/v1/stop", headers: { referer: "https://e.example/x" }, status: 401, says: /Referer/ },
+    {
+      id: "a foreign Referer",
+      path: "/v1/stop",
+      headers: { referer: "https://e.example/x" },
+      status: 401,
+      says: /Referer/,
+    },
     { id: "an unknown route", path: "/v2/pull", status: 400, says: /has no \/v2\/pull/ },
     { id: "a wrong method", path: "/v1/pull", method: "GET", status: 400, says: /takes POST/ },
     { id: "a body that is no JSON", path: "/v1/pull", body: "{", status: 400, says: /no JSON/ },
-    { id: "a body declared as text", path: "/v1/pull", headers: { "content-type": "text/plain" }, body: "{}", status: 400, says: /application\/json/ },
+    {
+      id: "a body declared as text",
+      path: "/v1/pull",
+      headers: { "content-type": "text/plain" },
+      body: "{}",
+      status: 400,
+      says: /application\/json/,
+    },
     { id: "no body", path: "/v1/pull", status: 400, says: /no JSON object/ },
     { id: "a field that is missing", path: "/v1/pull", body: "{}", status: 400, says: /target is missing/ },
-    { id: "a field of the wrong type", path: "/v1/pull", body: '{"target":"a/b","workers":"4"}', status: 400, says: /workers/ },
-    { id: "a field that nobody knows", path: "/v1/pull", body: '{"target":"a/b","revison":"x"}', status: 400, says: /revision/ },
-    { id: "a relative path", path: "/v1/pull", body: '{"target":"a/b","out":"x"}', status: 400, says: /out is no absolute path/ },
-    { id: "an empty pattern", path: "/v1/pull", body: '{"target":"a/b","include":[""]}', status: 400, says: /include pattern/ },
-    { id: "a body beyond the limit", path: "/v1/pull", body: `"${"x".repeat(1024 * 1024)}"`, status: 400, says: /longer than/ },
+    {
+      id: "a field of the wrong type",
+      path: "/v1/pull",
+      body: '{"target":"a/b","workers":"4"}',
+      status: 400,
+      says: /workers/,
+    },
+    {
+      id: "a field that nobody knows",
+      path: "/v1/pull",
+      body: '{"target":"a/b","revison":"x"}',
+      status: 400,
+      says: /revision/,
+    },
+    {
+      id: "a relative path",
+      path: "/v1/pull",
+      body: '{"target":"a/b","out":"x"}',
+      status: 400,
+      says: /out is no absolute path/,
+    },
+    {
+      id: "an empty pattern",
+      path: "/v1/pull",
+      body: '{"target":"a/b","include":[""]}',
+      status: 400,
+      says: /include pattern/,
+    },
+    {
+      id: "a body beyond the limit",
+      path: "/v1/pull",
+      body: `"${"x".repeat(1024 * 1024)}"`,
+      status: 400,
+      says: /longer than/,
+    },
   ];
   for (const { id, path, status, says, ...options } of refused) {
     it(id, async () => {
@@ -179,7 +238,12 @@ describe("the routes of the local API", () => {
   it("a pull that fails ends with an error line", async () => {
     const { body } = await call("/v1/pull", { body: '{"target":"org/fails-NO_SPACE"}' });
     assert.deepEqual(linesOf(body), [
-      { type: "error", code: "NO_SPACE", message: "the memory node fails with NO_SPACE", hint: "Ask for something else." },
+      {
+        type: "error",
+        code: "NO_SPACE",
+        message: "the memory node fails with NO_SPACE",
+        hint: "Ask for something else.",
+      },
     ]);
   });
 
@@ -191,7 +255,10 @@ describe("the routes of the local API", () => {
     for (const { type } of linesOf(body)) counts.set(type, (counts.get(type) ?? 0) + 1);
     assert.equal(counts.get("file"), FLOOD_EVENTS);
     assert.equal(counts.get("done"), 1);
-    assert.ok((counts.get("progress") ?? 0) < FLOOD_EVENTS / 2, `${counts.get("progress")} progress events got through`);
+    assert.ok(
+      (counts.get("progress") ?? 0) < FLOOD_EVENTS / 2,
+      `${counts.get("progress")} progress events got through`,
+    );
   });
 
   it("a client that goes away aborts its pull, and only that", async () => {
