@@ -38,7 +38,7 @@ export async function withNode<Result>(
   let host: daemonPackage.HostedNode | undefined;
   for (;;) {
     try {
-      return await work(client);
+      return await workUnlessStopped(client, options, work);
     } catch (error) {
       if (!isNobodyThere(error)) throw error;
       if (performance.now() > deadline) throw noAnswer(error);
@@ -48,12 +48,31 @@ export async function withNode<Result>(
     // Another command's node has the folder: it is about to answer, or about to give the folder free.
     await delay(RETRY_MS, undefined, { signal: options.signal });
   }
+  // `swarmd stop` from elsewhere means this node, too.
+  void host.stopRequested.then(() => host.stop());
   try {
-    const result = await work(client);
+    const result = await workUnlessStopped(client, options, work);
     await waitForOthers(host, options);
     return result;
   } finally {
     await host.stop();
+  }
+}
+
+/** What the daemon calls an interruption is none to a user who interrupted nothing. */
+async function workUnlessStopped<Result>(
+  client: Client,
+  { signal }: NodeAccessOptions,
+  work: (client: Client) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work(client);
+  } catch (cause) {
+    if (signal.aborted || !hasCode(cause, "INTERRUPTED")) throw cause;
+    throw new SwarmError("DAEMON_UNREACHABLE", "the daemon was stopped before this was done", {
+      cause,
+      hint: "Run the same command again to go on; what was fetched is kept.",
+    });
   }
 }
 
