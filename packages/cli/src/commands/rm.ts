@@ -47,35 +47,38 @@ async function remove(target: string, flags: RmFlags): Promise<void> {
       (client) => removeWith(client, request, { mustAsk, signal }),
     ),
   );
-  if (result === undefined) process.stderr.write("nothing was removed\n");
+  if (result === "cancelled") throw new SwarmError("INTERRUPTED", "nothing was removed");
+  if (result === "kept") process.stderr.write("nothing was removed\n");
   else if (flags.json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
   else process.stdout.write(describeResult(request, result));
 }
 
-/** `undefined` when the user said no. */
+/** `kept` when the user said no, `cancelled` when the user did not want to be asked. */
 async function removeWith(
   client: Client,
   request: RemoveRequest,
   { mustAsk, signal }: { readonly mustAsk: boolean; readonly signal: AbortSignal },
-): Promise<RemoveResult | undefined> {
+): Promise<RemoveResult | "kept" | "cancelled"> {
   if (!mustAsk) return await client.remove(request, { signal });
   const preview = { ...request, dryRun: true };
   const planned = await client.remove(preview, { signal });
   process.stderr.write(describeResult(preview, planned));
   if (planned.freedBytes === 0 && planned.revisions.length === 0) return planned;
-  return (await askUser(signal)) ? await client.remove(request, { signal }) : undefined;
+  const answer = await askUser(signal);
+  if (answer !== "remove") return answer;
+  return await client.remove(request, { signal });
 }
 
 function canAsk(flags: RmFlags): boolean {
   return flags.json !== true && process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
 
-async function askUser(signal: AbortSignal): Promise<boolean> {
+async function askUser(signal: AbortSignal): Promise<"remove" | "kept" | "cancelled"> {
   // Loaded only here: every other command is faster without it.
   const { confirm, isCancel } = await import("../prompts.js");
   const answer = await confirm({ message: "Remove?", initialValue: false, output: process.stderr, signal });
-  if (isCancel(answer)) throw new SwarmError("INTERRUPTED", "nothing was removed");
-  return answer;
+  if (isCancel(answer)) return "cancelled";
+  return answer ? "remove" : "kept";
 }
 
 function describeResult(request: RemoveRequest, { revisions, freedBytes }: RemoveResult): string {

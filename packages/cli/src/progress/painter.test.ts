@@ -4,7 +4,7 @@ import { Painter } from "./painter.js";
 
 /** A terminal that keeps what is on its screen, as far as a painter goes. */
 class Screen {
-  readonly columns = 80;
+  columns = 80;
   readonly rows = 24;
   lines: string[] = [""];
   #row = 0;
@@ -17,6 +17,13 @@ class Screen {
     for (const [token] of String(data).matchAll(/\u001b\[\??[0-9]*[A-Za-z]|\n|\r|[^\u001b\n\r]+/g)) this.#take(token);
     return true;
   };
+
+  /** As terminals do that keep what is on them when their width changes. */
+  wrapAt(columns: number): void {
+    this.columns = columns;
+    this.lines = this.lines.flatMap((line) => line.match(new RegExp(`.{1,${columns}}`, "g")) ?? [""]);
+    this.#row = this.lines.length - 1;
+  }
 
   #take(token: string): void {
     if (token.endsWith("A") && token.startsWith("\u001b")) this.#row -= Number(token.slice(2, -1));
@@ -44,6 +51,16 @@ describe("Painter", () => {
     painter.stop();
     assert.deepEqual(screen.lines, ["said", "more", ""]);
     assert.equal(screen.isCursorShown, true);
+  });
+
+  it("finds its block again after the terminal was made narrower and wrapped it", () => {
+    const screen = new Screen();
+    const painter = new Painter(screen, () => ["0123456789", "abc"]);
+    painter.update();
+    screen.wrapAt(4);
+    painter.print("said");
+    assert.deepEqual(screen.lines, ["said", "0123456789", "abc", ""]);
+    painter.stop();
   });
 
   it("paints no more often than it has to", () => {

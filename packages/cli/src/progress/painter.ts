@@ -1,5 +1,6 @@
 /** Keeps a block of lines at the bottom of a terminal up to date, without flicker, and gives the cursor back. */
 import type { WriteStream } from "node:tty";
+import { widthOf } from "../text.js";
 
 /** What a painter needs of a terminal. */
 export type PaintTarget = Pick<WriteStream, "write" | "columns" | "rows">;
@@ -18,7 +19,7 @@ const MIN_FRAME_MS = 100;
 export class Painter {
   readonly #target: PaintTarget;
   readonly #render: () => readonly string[];
-  #linesOnScreen = 0;
+  #onScreen: readonly string[] = [];
   #timer: NodeJS.Timeout | undefined;
   #lastPaintMs = Number.NEGATIVE_INFINITY;
   #isStopped = false;
@@ -71,9 +72,17 @@ export class Painter {
 
   /** One write per picture; each line overwrites the old one in place, so nothing blinks. */
   #write(above: string, lines: readonly string[]): void {
-    const up = this.#linesOnScreen > 0 ? `\u001b[${this.#linesOnScreen}A` : "";
+    const rows = this.#countRows();
+    const up = rows > 0 ? `\u001b[${rows}A` : "";
     const block = lines.map((line) => `${line}${ERASE_TO_LINE_END}\n`).join("");
     this.#target.write(`${BEGIN_UPDATE}${up}\r${above}${block}${ERASE_BELOW}${END_UPDATE}`);
-    this.#linesOnScreen = lines.length;
+    this.#onScreen = lines;
+  }
+
+  /** A terminal that was made narrower since has wrapped what was drawn wide. */
+  #countRows(): number {
+    const { columns } = this.#target;
+    const rowsOf = (line: string) => (columns > 0 ? Math.max(1, Math.ceil(widthOf(line) / columns)) : 1);
+    return this.#onScreen.reduce((rows, line) => rows + rowsOf(line), 0);
   }
 }
