@@ -72,11 +72,14 @@ function toUsageError(error: CommanderError, name: string): SwarmError {
   return new SwarmError("USAGE", message, { hint: meant ?? `See ${name} --help.` });
 }
 
-/** `swarm ls | head`: who reads no more wants no more, and that is no error of ours. */
+/** `swarm ls | head`: who reads no more wants no more, and that is no error of ours. Remarks nobody reads are no reason to stop. */
 function leaveQuietlyOnBrokenPipe(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
     process.exit(process.exitCode ?? EXIT_BROKEN_PIPE);
+  });
+  process.stderr.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
   });
 }
 
