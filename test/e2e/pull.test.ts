@@ -151,8 +151,9 @@ describe("a pull", () => {
   });
 
   it("places files in a local folder without a second copy, and with the notes of huggingface_hub", async () => {
-    const localDir = join((await begin(), place.root), "here");
-    const done = doneOf(await pullEvents(node as RunningNode, { target: REPO, localDir }));
+    const running = await begin();
+    const localDir = join(place.root, "here");
+    const done = doneOf(await pullEvents(running, { target: REPO, localDir }));
     assert.equal(done.path, localDir);
     const placed = await lstat(join(localDir, "model.safetensors"));
     assert.ok(placed.isFile() && placed.nlink >= 2, "a hard link to the blob");
