@@ -20,6 +20,8 @@ export class PullMeter {
   readonly #filesPresent: number;
   readonly #view: (blob: BlobId) => BlobView | undefined;
   readonly #done = new Set<BlobId>();
+  /** What was last seen of each: a blob that the engine has let go of is being linked. */
+  readonly #seen = new Map<BlobId, BlobView>();
   #samples: { readonly atMs: number; readonly bytes: number }[] = [];
 
   /** `files` are those not in the cache when the pull began; `presentBytes` the size of the others. */
@@ -44,7 +46,7 @@ export class PullMeter {
     let filesDone = this.#filesPresent;
     const files: FileProgress[] = [];
     for (const file of this.#files) {
-      const view = this.#view(file.blob);
+      const view = this.#look(file.blob);
       const done = this.#done.has(file.blob);
       const doneBytes = done ? file.sizeBytes : Math.min(view?.doneBytes ?? 0, file.sizeBytes);
       bytes += doneBytes;
@@ -65,6 +67,12 @@ export class PullMeter {
       filesTotal: this.#files.length + this.#filesPresent,
       files,
     };
+  }
+
+  #look(blob: BlobId): BlobView | undefined {
+    const view = this.#view(blob) ?? this.#seen.get(blob);
+    if (view !== undefined) this.#seen.set(blob, view);
+    return view;
   }
 
   #rate(nowMs: number, bytes: number): number {
