@@ -46,6 +46,7 @@ interface OpenBlob {
 interface Waiting {
   readonly pull: number;
   readonly blob: BlobId;
+  readonly home: WantRequest["home"];
   readonly resolve: (sources: BlobSources) => void;
   readonly reject: (error: SwarmError) => void;
 }
@@ -61,7 +62,6 @@ export class Pump implements BlobWants {
   readonly #deps: PumpDeps;
   readonly #queue: Input[] = [];
   readonly #blobs = new Map<BlobId, OpenBlob>();
-  readonly #homes = new Map<BlobId, WantRequest["home"]>();
   readonly #attempts = new Map<AttemptId, Attempt>();
   readonly #waiting = new Map<string, Waiting>();
   readonly #stopped = new AbortController();
@@ -76,10 +76,9 @@ export class Pump implements BlobWants {
 
   want(request: WantRequest): Promise<BlobSources> {
     if (this.#stopped.signal.aborted) return Promise.reject(new SwarmError("INTERRUPTED", "the node is stopping"));
-    const { pull, blob: id, sizeBytes, origin, isPrivate, peers, originRequests, order, headBytes } = request;
-    this.#homes.set(id, request.home);
+    const { pull, blob: id, sizeBytes, home, origin, isPrivate, peers, originRequests, order, headBytes } = request;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(waitKey(pull, id), { pull, blob: id, resolve, reject });
+      this.#waiting.set(waitKey(pull, id), { pull, blob: id, home, resolve, reject });
       const blob = { id, sizeBytes, origin, isPrivate };
       this.push({ type: "want", pull, blob, options: { peers, origin: true, originRequests, order, headBytes } });
     });
@@ -163,10 +162,11 @@ export class Pump implements BlobWants {
 
   async #open({ id, sizeBytes }: BlobSpec): Promise<void> {
     const { store, verifier } = this.#deps;
+    const waiting = [...this.#waiting.values()].find(({ blob }) => blob === id);
+    if (waiting === undefined) throw new SwarmError("INTERRUPTED", `nobody wants ${id} any more`);
     const open: OpenBlob = { fromOriginBytes: 0, fromPeers: new Map() };
     this.#blobs.set(id, open);
-    const repo = this.#homes.get(id);
-    const opened = await store.openStaging({ blob: id, sizeBytes, repo, signal: this.#stopped.signal });
+    const opened = await store.openStaging({ blob: id, sizeBytes, repo: waiting.home, signal: this.#stopped.signal });
     if (opened.kind === "present") {
       this.push({ type: "present", blob: id });
       return this.#forget(id, open);
