@@ -1,1 +1,28 @@
-export {};
+/** `npm run bench [-- NAME …]`: measures, compares, and says whether the figure is reached. Exit code 1 if one is not. */
+import { cpus, totalmem } from "node:os";
+import { coldPull } from "./cold-pull.js";
+import { presentPull } from "./present-pull.js";
+import { pullMemory } from "./pull-memory.js";
+import { type Figure, renderTable } from "./report.js";
+import { requestLatency } from "./request-latency.js";
+
+const BENCHES = [coldPull, requestLatency, pullMemory, presentPull];
+
+async function main(names: readonly string[]): Promise<void> {
+  const unknown = names.filter((name) => !BENCHES.some((bench) => bench.name === name));
+  if (unknown.length > 0) {
+    console.error(`no such benchmark: ${unknown.join(", ")}. There are: ${BENCHES.map(({ name }) => name).join(", ")}`);
+    process.exitCode = 2;
+    return;
+  }
+  const figures: Figure[] = [];
+  console.log(`Node ${process.version}, ${cpus().length} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB\n`);
+  for (const bench of BENCHES.filter(({ name }) => names.length === 0 || names.includes(name))) {
+    console.log(`${bench.name}: ${bench.about}`);
+    figures.push(...(await bench.run(console.log)));
+  }
+  console.log(`\n${renderTable(figures)}`);
+  if (figures.some(({ reached }) => !reached)) process.exitCode = 1;
+}
+
+await main(process.argv.slice(2));

@@ -1,1 +1,17 @@
-export {};
+/** The `swarm` binary. */
+import { addDoctorCommand } from "./commands/doctor.js";
+import { addLsCommand } from "./commands/ls.js";
+import { addPullCommand } from "./commands/pull.js";
+import { addRmCommand } from "./commands/rm.js";
+import { addStatusCommand } from "./commands/status.js";
+import { addVerifyCommand } from "./commands/verify.js";
+import { createProgram, runProgram } from "./program.js";
+
+const program = createProgram(
+  "swarm",
+  "AI model files for every machine of this LAN, with one copy over the internet.",
+);
+for (const add of [addPullCommand, addLsCommand, addRmCommand, addVerifyCommand, addStatusCommand, addDoctorCommand]) {
+  add(program);
+}
+void runProgram(program, process.argv);

@@ -45,6 +45,8 @@ const CODES = {
   ORIGIN_CHANGED: { exit: 6, http: 502, blame: "origin" },
   /** The origin does not say how long the file is, so its shards can't be planned. */
   ORIGIN_NO_LENGTH: { exit: 6, http: 502, blame: "origin" },
+  /** The origin ignores Range: the file can be had only as one stream from its start. */
+  ORIGIN_NO_RANGES: { exit: 6, http: 502, blame: "origin" },
   /** `--offline`, and what was asked for is not in the cache. */
   OFFLINE: { exit: 6, http: 504, blame: "none" },
 
@@ -146,4 +148,30 @@ export function fromErrorBody(body: unknown): SwarmError {
     typeof message === "string" ? message : "the daemon answered with an error it does not explain",
     typeof hint === "string" ? { hint } : {},
   );
+}
+
+/** A failure as plain data: what the engine decides by, and what survives a trip between threads. */
+export interface Fault {
+  readonly code: ErrorCode;
+  readonly blame: Blame;
+  readonly message: string;
+  /** The source asked to be left alone this long. */
+  readonly retryAfterMs?: number;
+  readonly hint?: string;
+}
+
+export function toFault(error: unknown): Fault {
+  const { code, blame, message, retryAfterMs, hint } = toSwarmError(error);
+  return {
+    code,
+    blame,
+    message,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(hint === undefined ? {} : { hint }),
+  };
+}
+
+export function fromFault(fault: Fault): SwarmError {
+  const { code, message, ...options } = fault;
+  return new SwarmError(code, message, options);
 }

@@ -32,5 +32,5 @@ export interface Commands {
 /** What a person or program can ask. */
 export interface Views {
   list(options: { readonly signal: AbortSignal }): Promise<CacheListing>;
-  status(): NodeStatus;
+  status(): Promise<NodeStatus>;
 }

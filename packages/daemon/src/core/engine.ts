@@ -5,6 +5,7 @@
  * In: inputs of `messages.ts`, in the order in which they happened, with the time. Out: effects, to be carried out in order.
  * Never: I/O, a clock, dice. The same inputs give the same effects, so a thousand engines run in one process in virtual time.
  */
+import type { BlobId } from "@swarmd/protocol";
 import { Announcer } from "./announcer.js";
 import type { BlobNews } from "./catalog/announcement.js";
 import { Fetching } from "./fetching.js";
@@ -28,6 +29,12 @@ const NEWS_MS = 10;
 const EXPIRE_MS = 5_000;
 
 type Of<Type extends Input["type"]> = Extract<Input, { readonly type: Type }>;
+
+/** What a person may see of a blob that is on its way. `waiting`: no attempt is under way now. */
+export interface BlobView {
+  readonly doneBytes: number;
+  readonly phase: "waiting" | "fetching" | "checking";
+}
 
 export class Engine {
   readonly #state: EngineState;
@@ -88,6 +95,16 @@ export class Engine {
   /** Announcements that were not believed; for metrics. */
   get dropped(): Readonly<{ stale: number; oversize: number; invalid: number }> {
     return this.#state.catalog.dropped;
+  }
+
+  /** How far a blob is; undefined when nobody wants it. */
+  view(blob: BlobId): BlobView | undefined {
+    const session = this.#state.sessions.get(blob);
+    if (session === undefined) return undefined;
+    const { phase, shards } = session;
+    const doneBytes = shards.doneBytes;
+    if (phase === "finishing") return { doneBytes, phase: "checking" };
+    return { doneBytes, phase: session.attempts.size > 0 ? "fetching" : "waiting" };
   }
 
   /** @returns whether the input can give the planner something to do. */

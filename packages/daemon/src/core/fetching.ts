@@ -124,7 +124,7 @@ export class Fetching {
       const upTo = Math.min(position - shardStart(shard, shards.shardBytes), shards.lengthOf(shard));
       if (!shards.held.has(shard)) shards.arrive(shard, upTo);
       // A stream starts over at 0 each time: its bytes are no reason to go on trying for ever.
-      if (attempt.session.spec.origin !== "stream") attempt.session.trouble.delete(shard);
+      if (attempt.session.origin !== "stream") attempt.session.trouble.delete(shard);
     }
     attempt.positionBytes = position;
     this.#state.flowedMs = this.#state.nowMs;
@@ -154,11 +154,15 @@ export class Fetching {
     for (let shard = firstShard(attempt); shard <= lastShard(attempt); shard += 1) {
       if (!session.shards.held.has(shard)) session.shards.release(shard, attempt.id);
     }
-    if (attempt.source.kind === "origin" && session.spec.origin === "stream" && !session.isWhole) session.restart();
+    if (attempt.source.kind === "origin" && session.origin === "stream" && !session.isWhole) session.restart();
   }
 
   #originFailed(attempt: Attempt, fault: Fault): void {
     const { session } = attempt;
+    if (fault.code === "ORIGIN_NO_RANGES" && session.origin === "ranges") {
+      this.#changeToStream(session);
+      return;
+    }
     if (!isRetryable(fault.code)) {
       this.#lifecycle.fail(session, fault);
       return;
@@ -167,7 +171,7 @@ export class Fetching {
     this.#state.origin.failed(nowMs, fault.retryAfterMs, options.random());
     const shard = session.shards.absent.next(firstShard(attempt));
     if (shard === -1 || shard > lastShard(attempt)) return;
-    const isStream = session.spec.origin === "stream";
+    const isStream = session.origin === "stream";
     const broughtBytes = attempt.positionBytes > attempt.startBytes && !isStream;
     const failures = broughtBytes ? 0 : (session.trouble.get(shard)?.failures ?? 0) + 1;
     if (failures >= MAX_FAILURES) {
@@ -176,6 +180,15 @@ export class Fetching {
     }
     const delayMs = broughtBytes ? AFTER_PROGRESS_DELAY_MS : backOffMs(failures, options.random());
     session.trouble.set(shard, { failures, notBeforeMs: nowMs + delayMs });
+  }
+
+  /** The server ignores Range: one request has to bring all of it, once nobody else writes any more. */
+  #changeToStream(session: Session): void {
+    session.origin = "stream";
+    for (const id of session.attempts) {
+      const attempt = this.#state.attempts.get(id);
+      if (attempt !== undefined) this.#lifecycle.cancel(attempt);
+    }
   }
 
   #countOrigin(attempt: Attempt, by: 1 | -1): void {

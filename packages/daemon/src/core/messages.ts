@@ -4,7 +4,7 @@
  * Inputs are facts that have happened, effects are orders for the rooms that do. Every effect that can fail is answered by
  * an input. Times are milliseconds of one monotonic clock; offsets are bytes from the start of the blob.
  */
-import type { Blame, BlobId, ErrorCode, NodeId } from "@swarmd/protocol";
+import type { Fault as AnyFault, BlobId, NodeId } from "@swarmd/protocol";
 import type { Announcement, PeerLink } from "./catalog/announcement.js";
 
 /** One `swarm pull`; several may want the same blob. */
@@ -69,14 +69,8 @@ export interface ResumeState {
   readonly partial: readonly { readonly shard: number; readonly watermarkBytes: number }[];
 }
 
-/** Why something failed, as the engine needs to know it. */
-export interface Fault {
-  readonly code: ErrorCode;
-  readonly blame: Blame;
-  readonly message: string;
-  /** The source asked to be left alone this long. */
-  readonly retryAfterMs?: number;
-  readonly hint?: string;
+/** Why something failed. */
+export interface Fault extends AnyFault {
   /** PEER_BUSY, PEER_LACKS: who else may have the shard, as the refusing peer said. */
   readonly redirect?: readonly NodeId[];
 }

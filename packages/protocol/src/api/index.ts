@@ -1,1 +1,5 @@
+export * from "./client.js";
+export * from "./requests.js";
+export * from "./routes.js";
+export * from "./targets.js";
 export * from "./types.js";

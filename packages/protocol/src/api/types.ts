@@ -176,3 +176,8 @@ export interface PullStatus {
   readonly totalBytes: number;
   readonly bytesPerSecond: number;
 }
+
+/** The node is stopping; the process with this id ends soon. */
+export interface StopResult {
+  readonly pid: number;
+}

@@ -90,7 +90,7 @@ export class OriginPlanner {
       if (notBeforeMs <= this.#state.nowMs) return shard;
       this.#state.timers.setIfEarlier(`back-off ${session.blob}`, notBeforeMs);
       // A stream begins at 0, so what holds shard 0 back holds back all.
-      if (session.spec.origin === "stream") return -1;
+      if (session.origin === "stream") return -1;
     }
     return -1;
   }
@@ -100,7 +100,7 @@ export class OriginPlanner {
     if (pull === undefined) return false;
     const failures = session.trouble.get(first)?.failures;
     const why = failures === undefined ? reason : "retry";
-    if (session.spec.origin !== "stream") {
+    if (session.origin !== "stream") {
       const last = this.#endOfRun(session, first, most);
       this.#fetching.start({ session, first, last, source: ORIGIN, reason: why, pull, isRoot: true, place: 0 });
       return true;
@@ -160,7 +160,7 @@ export class OriginPlanner {
 }
 
 function noSourceFault(session: Session): Fault {
-  if (session.spec.origin === "none") {
+  if (session.origin === "none") {
     return {
       code: "NO_SOURCE",
       blame: "none",

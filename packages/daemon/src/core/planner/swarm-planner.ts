@@ -56,7 +56,7 @@ export class SwarmPlanner {
   isSwarming(session: Session): boolean {
     const { swarm } = this.#state.options;
     if (swarm === undefined || !session.peersAllowed || (session.spec.isPrivate && !swarm.isCluster)) return false;
-    if (session.spec.origin === "stream" && session.originAllowed) return false;
+    if (session.origin === "stream" && session.originAllowed) return false;
     if (this.#state.nowMs < session.notes.settleUntilMs) return true;
     const blob = this.#state.catalog.find(session.blob);
     if (blob === undefined) return false;

@@ -20,6 +20,8 @@ export interface Trouble {
 }
 
 export class Session {
+  /** How the origin serves the blob: as its spec says, until the origin turns out to ignore Range. */
+  origin: BlobSpec["origin"];
   readonly spec: BlobSpec;
   /** In the order of wanting, over all blobs. */
   readonly sequence: number;
@@ -43,6 +45,7 @@ export class Session {
 
   constructor(spec: BlobSpec, sequence: number, shardBytes: number) {
     this.spec = spec;
+    this.origin = spec.origin;
     this.sequence = sequence;
     this.shards = new ShardTable(spec.sizeBytes, shardBytes);
     this.notes = new PeerNotes(keyOf(spec.id));
@@ -112,7 +115,7 @@ export class Session {
     if (this.pulls.size === 0) return;
     const options = [...this.pulls.values()];
     this.peersAllowed = options.every((one) => one.peers);
-    this.originAllowed = this.spec.origin !== "none" && options.some((one) => one.origin);
+    this.originAllowed = this.origin !== "none" && options.some((one) => one.origin);
     this.order = Math.min(...options.map((one) => one.order));
     const headBytes = Math.min(Math.max(...options.map((one) => one.headBytes)), this.spec.sizeBytes);
     this.headShards = Math.ceil(headBytes / this.shards.shardBytes);

@@ -53,6 +53,13 @@ export class ShardTable {
     return "watermarkBytes" in state ? state.watermarkBytes : this.lengthOf(shard);
   }
 
+  /** Bytes of the whole blob that are there. */
+  get doneBytes(): number {
+    let bytes = 0;
+    for (let shard = 0; shard < this.count; shard += 1) bytes += this.watermark(shard);
+    return bytes;
+  }
+
   lengthOf(shard: number): number {
     return shardLength(shard, this.sizeBytes, this.shardBytes);
   }

@@ -1,0 +1,45 @@
+/** `swarmd start`: runs the daemon in the foreground. */
+import { type Command, Option } from "commander";
+import { addCommand, addExamples, stateDirOption } from "../program.js";
+
+interface StartFlags {
+  readonly cacheDir?: string;
+  readonly stateDir?: string;
+  readonly origin?: string;
+  readonly workers?: string;
+  readonly peer: boolean;
+  readonly logFormat?: string;
+  readonly logLevel?: string;
+}
+
+export function addStartCommand(program: Command): void {
+  const command = addCommand(
+    program,
+    "start",
+    "run the daemon, in the foreground, until Ctrl-C or swarmd stop",
+    "Daemon:",
+  )
+    .addOption(new Option("--cache-dir <dir>", "Hugging Face cache (default: $HF_HUB_CACHE)").helpGroup("Folders:"))
+    .addOption(stateDirOption().helpGroup("Folders:"))
+    .addOption(new Option("--origin <url>", "the Hub (default: $HF_ENDPOINT)").helpGroup("Network:"))
+    .addOption(
+      new Option("--workers <n>", "requests to the origin at a time, 1 to 64 (default: 10)").helpGroup("Network:"),
+    )
+    .addOption(new Option("--no-peer", "fetch from the origin only").helpGroup("Network:"))
+    .addOption(new Option("--log-format <format>", "pretty or json (default: pretty)").helpGroup("Log:"))
+    .addOption(new Option("--log-level <level>", "error, warn, info or debug (default: info)").helpGroup("Log:"))
+    .action(start);
+  command.addHelpText(
+    "after",
+    "\nEvery option can also stand in the environment (SWARM_WORKERS=4) or in config.toml in the state folder (workers = 4).",
+  );
+  addExamples(command, [
+    ["swarmd start", "with the cache and token that Hugging Face's own tools use"],
+    ["swarmd start --state-dir /tmp/b --cache-dir /tmp/b/hub", "a second daemon on this machine"],
+  ]);
+}
+
+async function start({ peer, ...flags }: StartFlags): Promise<void> {
+  const { runDaemon, startNode } = await import("@swarmd/daemon");
+  await runDaemon({ flags: { ...flags, noPeer: peer ? undefined : true }, env: process.env, startNode });
+}

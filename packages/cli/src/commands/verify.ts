@@ -1,0 +1,74 @@
+/** `swarm verify`: reads files in the cache again and holds them against their digests. */
+
+import { formatBytes, SwarmError } from "@swarmd/protocol";
+import { parseVerifyRequest, type VerifyEvent, type VerifyRequest } from "@swarmd/protocol/api";
+import { type Command, Option } from "commander";
+import { stdoutColors } from "../colors.js";
+import type { Client } from "../connection.js";
+import { withInterrupt } from "../interrupt.js";
+import { withNode } from "../node-access.js";
+import { addCommand, addExamples, jsonOption, stateDirOption } from "../program.js";
+import { countFiles } from "../progress/summary.js";
+import { sanitize } from "../text.js";
+
+interface VerifyFlags {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly stateDir?: string;
+}
+
+type Checked = Exclude<VerifyEvent, { type: "error" }>;
+
+export function addVerifyCommand(program: Command): void {
+  const command = addCommand(program, "verify", "check files in the cache against their digests", "Models:")
+    .argument("[target]", "ORG/MODEL[@REV]; everything if left out")
+    .addOption(jsonOption("print one JSON object per line"))
+    .addOption(new Option("--quiet", "print only what is wrong, and the result").conflicts("json").helpGroup("Output:"))
+    .addOption(stateDirOption())
+    .action(verify);
+  addExamples(command, [
+    ["swarm verify", "the whole cache"],
+    ["swarm verify org/model", "one repo; exit code 5 if a file is damaged"],
+  ]);
+}
+
+async function verify(target: string | undefined, flags: VerifyFlags): Promise<void> {
+  const request = parseVerifyRequest({ target });
+  const bad = await withInterrupt({}, (signal) =>
+    withNode(
+      { stateDir: flags.stateDir, command: "swarm verify", signal, log: (line) => process.stderr.write(line) },
+      (client) => runVerify(client, request, flags, signal),
+    ),
+  );
+  if (bad === 0) return;
+  throw new SwarmError("INTEGRITY", `${countFiles(bad)} in the cache ${bad === 1 ? "is" : "are"} damaged`, {
+    hint: "Remove the repo with swarm rm and pull it again.",
+  });
+}
+
+/** How many files are damaged. */
+async function runVerify(
+  client: Client,
+  request: VerifyRequest,
+  flags: VerifyFlags,
+  signal: AbortSignal,
+): Promise<number> {
+  let bad = 0;
+  for await (const event of client.verify(request, { signal })) {
+    const line = flags.json === true ? JSON.stringify(event) : describeEvent(event, flags.quiet === true);
+    if (line !== undefined) process.stdout.write(`${line}\n`);
+    if (event.type === "verified") bad = event.bad;
+  }
+  return bad;
+}
+
+function describeEvent(event: Checked, isQuiet: boolean): string | undefined {
+  const { green, red } = stdoutColors();
+  if (event.type === "verified") {
+    const result = event.bad === 0 ? "all whole" : `${event.bad} damaged`;
+    return `${countFiles(event.files)}, ${formatBytes(event.bytes)}: ${result}`;
+  }
+  const name = sanitize(`${event.repo}  ${event.path}`);
+  if (!event.ok) return `${red("✗")} ${name}: ${sanitize(event.problem ?? "damaged")}`;
+  return isQuiet ? undefined : `${green("✓")} ${name}`;
+}

@@ -1,0 +1,138 @@
+/** What the pull room needs of others. */
+import type { BlobId, CommitId, RepoFile, RepoManifest, RepoRef, Revision } from "@swarmd/protocol";
+
+interface Cancellable {
+  readonly signal: AbortSignal;
+}
+
+/** The Hub, as far as metadata goes. */
+export interface RepoOrigin {
+  /** What a revision points at now. */
+  resolve(
+    repo: RepoRef,
+    revision: Revision,
+    options: Cancellable,
+  ): Promise<{ readonly commit: CommitId; readonly isPrivate: boolean; readonly isGated: boolean }>;
+  /** All files of a commit. */
+  tree(repo: RepoRef, commit: CommitId, options: Cancellable): Promise<readonly RepoFile[]>;
+}
+
+/** What tells one version of the file behind a URL from another. */
+export interface UrlValidators {
+  readonly etag?: string;
+  readonly lastModified?: string;
+}
+
+export interface UrlFile {
+  /** Provisional: nobody knows the digest yet. */
+  readonly blob: BlobId;
+  readonly sizeBytes: number;
+  readonly acceptsRanges: boolean;
+  readonly fileName: string;
+  readonly validators: UrlValidators;
+}
+
+export interface FileOrigin {
+  describe(url: string, options: Cancellable): Promise<UrlFile>;
+  /** Whether the file still is what these validators stand for. */
+  isUnchanged(url: string, validators: UrlValidators, options: Cancellable): Promise<boolean>;
+}
+
+export type Locator =
+  | {
+      readonly kind: "hub";
+      readonly repo: RepoRef;
+      readonly commit: CommitId;
+      readonly path: string;
+      readonly sizeBytes: number;
+    }
+  | { readonly kind: "url"; readonly url: string; readonly sizeBytes: number; readonly validators: UrlValidators };
+
+/** Tells the origin room where the bytes of a blob are. */
+export interface Locators {
+  register(blob: BlobId, locator: Locator): void;
+}
+
+export interface FoundBlob {
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
+/** Free space set aside until it is used or given back. */
+export interface Reservation {
+  release(): void;
+}
+
+/** One file of a snapshot. */
+export interface LinkedFile {
+  readonly commit: CommitId;
+  readonly path: string;
+  readonly blob: BlobId;
+}
+
+/** The store, as far as pulls go. */
+export interface PullStore {
+  find(
+    blob: BlobId,
+    options?: { readonly repo?: RepoRef | undefined; readonly sizeBytes?: number },
+  ): Promise<FoundBlob | undefined>;
+  /** Bytes of a blob that an earlier, unfinished pull left. */
+  partialBytes(blob: BlobId): number;
+  /** Sets free space aside. @throws SwarmError NO_SPACE */
+  reserve(bytes: number): Promise<Reservation>;
+  /** @throws SwarmError UNSAFE_FILE_NAME */
+  checkFileNames(paths: readonly string[]): Promise<void>;
+  readRef(repo: RepoRef, revision: Revision): Promise<CommitId | undefined>;
+  writeRef(repo: RepoRef, revision: Revision, commit: CommitId): Promise<void>;
+  readTree(repo: RepoRef, commit: CommitId): Promise<readonly RepoFile[] | undefined>;
+  writeTree(manifest: RepoManifest): Promise<void>;
+  /** Makes the snapshot's link to a blob of the cache, in whichever repo's folder that lies. */
+  link(file: LinkedFile & { readonly repo: RepoRef }, options: Cancellable): Promise<string>;
+  snapshotPath(repo: RepoRef, commit: CommitId): string;
+  /** Hard link, else reflink, else copy; a target that is the same stays. */
+  placeFile(blobPath: string, target: string, options: Cancellable): Promise<void>;
+  /** The same inside a `--local-dir`, with the notes that huggingface_hub keeps there. */
+  placeInLocalDir(
+    file: LinkedFile & { readonly blobPath: string; readonly localDir: string },
+    options: Cancellable,
+  ): Promise<void>;
+  /** What the last pull of a URL ended in, if it is still there. */
+  findUrl(url: string): Promise<(FoundBlob & { readonly validators: UrlValidators }) | undefined>;
+  /** Remembers what the file behind a URL turned out to be. */
+  noteUrl(url: string, file: { readonly provisional: BlobId; readonly validators: UrlValidators }): Promise<FoundBlob>;
+}
+
+/** How far a blob is. */
+export interface BlobView {
+  readonly doneBytes: number;
+  readonly phase: "waiting" | "fetching" | "checking";
+}
+
+/** Who sent the bytes of a blob that was wanted; nobody sent what was there before. */
+export interface BlobSources {
+  readonly fromOriginBytes: number;
+  readonly fromPeers: readonly { readonly peer: string; readonly link: string; readonly bytes: number }[];
+}
+
+export interface WantRequest {
+  readonly pull: number;
+  readonly blob: BlobId;
+  readonly sizeBytes: number;
+  readonly origin: "ranges" | "stream" | "none";
+  readonly isPrivate: boolean;
+  /** The repo whose folder it goes to; none for the file behind a URL. */
+  readonly home: RepoRef | undefined;
+  readonly peers: boolean;
+  readonly originRequests: number;
+  readonly order: number;
+  readonly headBytes: number;
+}
+
+/** The engine, as a pull sees it. */
+export interface BlobWants {
+  /** Resolves once the blob is in the cache. @throws SwarmError why it will not be. */
+  want(request: WantRequest): Promise<BlobSources>;
+  /** Takes a want back; its promise rejects with INTERRUPTED. */
+  unwant(pull: number, blob: BlobId): void;
+  view(blob: BlobId): BlobView | undefined;
+}

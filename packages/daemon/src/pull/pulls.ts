@@ -1,0 +1,129 @@
+/**
+ * pull: one order of a person, from a name to files that can be opened.
+ *
+ * In: a pull request. Out: links, refs and placed files in the store; wants to the engine; events to whoever watches.
+ * Never: decides where a byte comes from, or touches one.
+ */
+import { parseRepoSpec, parseRevision, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
+import type { DoneEvent, PullEvent, PullRequest, PullStatus } from "@swarmd/protocol/api";
+import type { FileOrigin } from "./ports.js";
+import { type PullDeps, type PullOptions, pullRepo } from "./repo-pull.js";
+import { pullUrl } from "./url-pull.js";
+
+export interface PullsOptions {
+  /** Most origin requests at a time, for the whole node. */
+  readonly workers: number;
+  /** The whole node goes without peers, or without the origin. */
+  readonly noPeer: boolean;
+  readonly offline: boolean;
+}
+
+export interface PullsDeps extends PullDeps {
+  readonly files: FileOrigin;
+}
+
+/** Bytes of all pulls that ended well since the node started. */
+export interface PullTotals {
+  bytesFromOrigin: number;
+  bytesFromPeers: number;
+  bytesFromCache: number;
+}
+
+export class Pulls {
+  readonly #options: PullsOptions;
+  readonly #deps: PullsDeps;
+  readonly #active = new Map<number, PullStatus>();
+  readonly totals: PullTotals = { bytesFromOrigin: 0, bytesFromPeers: 0, bytesFromCache: 0 };
+  #lastId = 0;
+
+  constructor(options: PullsOptions, deps: PullsDeps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  get active(): readonly PullStatus[] {
+    return [...this.#active.values()];
+  }
+
+  /** Runs one pull to its end; the last event is `done`. @throws SwarmError */
+  async run(request: PullRequest, onEvent: (event: PullEvent) => void, signal: AbortSignal): Promise<void> {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    this.#active.set(id, { id, target: request.target, doneBytes: 0, totalBytes: 0, bytesPerSecond: 0 });
+    const watch = (event: PullEvent) => {
+      this.#noteProgress(id, event);
+      onEvent(event);
+    };
+    try {
+      const done = await this.#pull(id, request, watch, signal);
+      this.totals.bytesFromOrigin += done.bytesFromOrigin;
+      this.totals.bytesFromPeers += done.bytesFromPeers;
+      this.totals.bytesFromCache += done.bytesFromCache;
+      onEvent(done);
+    } finally {
+      this.#active.delete(id);
+    }
+  }
+
+  #pull(
+    pull: number,
+    request: PullRequest,
+    onEvent: (event: PullEvent) => void,
+    signal: AbortSignal,
+  ): Promise<DoneEvent> {
+    const options: PullOptions = {
+      pull,
+      workers: this.#workersFor(request, onEvent),
+      peers: !(this.#options.noPeer || request.noPeer === true),
+      offline: this.#options.offline || request.offline === true,
+      dryRun: request.dryRun === true,
+      out: request.out,
+      localDir: request.localDir,
+    };
+    if (/^https?:\/\//i.test(request.target)) {
+      refuseRepoOptions(request);
+      return pullUrl({ ...options, url: request.target }, this.#deps, onEvent, signal);
+    }
+    const { repo, revision } = parseTarget(request);
+    const { include = [], exclude = [] } = request;
+    return pullRepo({ ...options, repo, revision, include, exclude }, this.#deps, onEvent, signal);
+  }
+
+  #workersFor({ workers }: PullRequest, onEvent: (event: PullEvent) => void): number {
+    if (workers === undefined) return this.#options.workers;
+    if (workers > this.#options.workers) {
+      const message = `this node makes at most ${this.#options.workers} requests at a time (swarmd start --workers)`;
+      onEvent({ type: "warning", message });
+    }
+    return Math.min(workers, this.#options.workers);
+  }
+
+  #noteProgress(id: number, event: PullEvent): void {
+    const status = this.#active.get(id);
+    if (status === undefined) return;
+    if (event.type === "start") {
+      this.#active.set(id, { ...status, doneBytes: event.bytesPresent, totalBytes: event.bytes });
+    } else if (event.type === "progress") {
+      const { bytes, totalBytes, bytesPerSecond } = event;
+      this.#active.set(id, { ...status, doneBytes: bytes, totalBytes, bytesPerSecond });
+    }
+  }
+}
+
+function parseTarget({ target, revision }: PullRequest): { readonly repo: RepoRef; readonly revision: Revision } {
+  const spec = parseRepoSpec(target);
+  const asked = revision === undefined ? undefined : parseRevision(revision);
+  if (spec.revision !== undefined && asked !== undefined && spec.revision !== asked) {
+    throw new SwarmError("USAGE", `two revisions: ${spec.revision} behind the @, ${asked} in --revision`, {
+      hint: "Give one of them.",
+    });
+  }
+  return { repo: spec.repo, revision: asked ?? spec.revision ?? parseRevision("main") };
+}
+
+function refuseRepoOptions(request: PullRequest): void {
+  const given = (["revision", "localDir", "include", "exclude"] as const).find((name) => request[name] !== undefined);
+  if (given === undefined) return;
+  const flag = given === "localDir" ? "--local-dir" : `--${given}`;
+  throw new SwarmError("USAGE", `${flag} is for repos, and a URL is one file`, { hint: "Use --out FILE." });
+}

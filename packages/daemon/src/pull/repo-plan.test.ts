@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type BlobId, type CommitId, parseRepoName, parseRevision, type RepoFile, SwarmError } from "@swarmd/protocol";
+import type { PullStore, RepoOrigin } from "./ports.js";
+import { blobsInOrder, headBytesOf, planRepo } from "./repo-plan.js";
+
+const COMMIT = "c".repeat(40) as CommitId;
+const REPO = { type: "model", name: parseRepoName("org/name") } as const;
+const SIGNAL = new AbortController().signal;
+
+function file(path: string, sizeBytes: number, digit: string): RepoFile {
+  return { path, sizeBytes, blob: `sha256:${digit.repeat(64)}` as BlobId };
+}
+
+const FILES = [file("big.safetensors", 5_000_000, "1"), file("config.json", 10, "2"), file("copy.json", 10, "2")];
+
+/** An origin and a store that know what they are told, and note what they are asked. */
+function world(options: { ref?: CommitId; tree?: readonly RepoFile[]; down?: SwarmError }) {
+  const asked: string[] = [];
+  const warnings: string[] = [];
+  const origin: RepoOrigin = {
+    resolve: async () => {
+      asked.push("resolve");
+      if (options.down !== undefined) throw options.down;
+      return { commit: COMMIT, isPrivate: false, isGated: false };
+    },
+    tree: async () => {
+      asked.push("tree");
+      return FILES;
+    },
+  };
+  const store: Pick<PullStore, "readRef" | "readTree" | "writeTree" | "checkFileNames"> = {
+    readRef: async () => options.ref,
+    readTree: async () => options.tree,
+    writeTree: async () => {
+      asked.push("writeTree");
+    },
+    checkFileNames: async () => {},
+  };
+  return { asked, warnings, deps: { origin, store, warn: (message: string) => void warnings.push(message) } };
+}
+
+function request(more: { revision?: string; include?: string[]; offline?: boolean } = {}) {
+  return {
+    repo: REPO,
+    revision: parseRevision(more.revision ?? "main"),
+    include: more.include ?? [],
+    exclude: [],
+    offline: more.offline ?? false,
+  };
+}
+
+describe("planRepo", () => {
+  const cases = [
+    { id: "asks the origin for both the first time", world: {}, asked: ["resolve", "tree", "writeTree"] },
+    { id: "asks only what the branch is when the list is known", world: { tree: FILES }, asked: ["resolve"] },
+    { id: "asks nothing for a known commit", world: { tree: FILES }, revision: COMMIT, asked: [] },
+    { id: "asks nothing offline", world: { ref: COMMIT, tree: FILES }, offline: true, asked: [] },
+  ];
+  for (const { id, world: knows, asked: expected, ...more } of cases) {
+    it(id, async () => {
+      const { asked, deps } = world(knows);
+      const plan = await planRepo(request(more), deps, SIGNAL);
+      assert.equal(plan.manifest.commit, COMMIT);
+      assert.deepEqual(asked, expected);
+    });
+  }
+
+  it("goes by the last ref when the origin is down, and says so", async () => {
+    const { warnings, deps } = world({
+      ref: COMMIT,
+      tree: FILES,
+      down: new SwarmError("ORIGIN_UNREACHABLE", "no line"),
+    });
+    const plan = await planRepo(request(), deps, SIGNAL);
+    assert.equal(plan.manifest.commit, COMMIT);
+    assert.match(warnings[0] ?? "", /no line.*last pulled/);
+  });
+
+  it("does not take a refusal for a line that is down", async () => {
+    const { deps } = world({ ref: COMMIT, tree: FILES, down: new SwarmError("REPO_NOT_FOUND", "gone") });
+    await assert.rejects(planRepo(request(), deps, SIGNAL), { code: "REPO_NOT_FOUND" });
+  });
+
+  it("offline, without a ref, says what to do", async () => {
+    await assert.rejects(planRepo(request({ offline: true }), world({}).deps, SIGNAL), {
+      code: "OFFLINE",
+      hint: /--offline/,
+    });
+  });
+
+  it("refuses a choice that leaves nothing", async () => {
+    await assert.rejects(planRepo(request({ include: ["*.gguf"] }), world({}).deps, SIGNAL), {
+      code: "FILE_NOT_FOUND",
+    });
+  });
+});
+
+describe("blobsInOrder", () => {
+  it("puts small files first, and equal files together", () => {
+    assert.deepEqual(
+      blobsInOrder(FILES).map(({ files }) => files.map(({ path }) => path)),
+      [["config.json", "copy.json"], ["big.safetensors"]],
+    );
+  });
+});
+
+describe("headBytesOf", () => {
+  for (const [path, hasHead] of [
+    ["a.safetensors", true],
+    ["b.GGUF", true],
+    ["c.bin", false],
+    ["safetensors", false],
+  ] as const) {
+    it(`${path}: ${hasHead ? "a header" : "none"}`, () => assert.equal(headBytesOf(path) > 0, hasHead));
+  }
+});

@@ -1,0 +1,208 @@
+import { type BlobId, formatRepo, type RepoFile, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
+import type { DoneEvent, PullEvent } from "@swarmd/protocol/api";
+import { SourceTally, wantAll } from "./blob-pull.js";
+import type { BlobWants, Locators, PullStore, RepoOrigin, WantRequest } from "./ports.js";
+import { PullMeter } from "./pull-meter.js";
+import { blobsInOrder, headBytesOf, planRepo, type RepoPlan } from "./repo-plan.js";
+import { withProgress } from "./with-progress.js";
+
+/** What every kind of pull needs. */
+export interface PullOptions {
+  readonly pull: number;
+  readonly workers: number;
+  readonly peers: boolean;
+  readonly offline: boolean;
+  readonly dryRun: boolean;
+  readonly out: string | undefined;
+  readonly localDir: string | undefined;
+}
+
+export interface RepoPullRequest extends PullOptions {
+  readonly repo: RepoRef;
+  readonly revision: Revision;
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+}
+
+export interface PullDeps {
+  readonly origin: RepoOrigin;
+  readonly store: PullStore;
+  readonly locators: Locators;
+  readonly wants: BlobWants;
+  readonly nowMs: () => number;
+}
+
+/** Pulls a repo: plan, fetch what is missing, link as it arrives, and point the ref at it last. */
+export async function pullRepo(
+  request: RepoPullRequest,
+  deps: PullDeps,
+  onEvent: (event: PullEvent) => void,
+  signal: AbortSignal,
+): Promise<DoneEvent> {
+  const startedMs = deps.nowMs();
+  const warn = (message: string) => onEvent({ type: "warning", message });
+  const plan = await planRepo(request, { ...deps, warn }, signal);
+  if (request.out !== undefined && plan.files.length !== 1) {
+    throw new SwarmError("USAGE", `--out names one file, but ${plan.files.length} were asked for`, {
+      hint: "Choose one with --include, or use --local-dir.",
+    });
+  }
+  const { repo, commit } = plan.manifest;
+  const { present, missing } = await sortByPresence(plan, deps.store);
+  const tally = new SourceTally();
+  const bytes = plan.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const partialBytes = missing.reduce((sum, { blob }) => sum + deps.store.partialBytes(blob), 0);
+  const about = { repo: formatRepo(repo), revision: plan.manifest.revision, commit, files: plan.files.length, bytes };
+  onEvent({ type: "start", ...about, bytesPresent: sizeOf(present) + partialBytes });
+
+  const place = async (files: readonly RepoFile[]): Promise<void> => {
+    for (const file of files) await placeRepoFile(file, { plan, request, store: deps.store, signal });
+  };
+  if (!request.dryRun) {
+    if (request.offline && missing.length > 0) throw missingOffline(missing);
+    for (const { files } of present) {
+      await place(files);
+      for (const file of files) {
+        tally.addCached(file.sizeBytes);
+        onEvent({ type: "file", path: file.path, bytes: file.sizeBytes, source: "cache" });
+      }
+    }
+    await fetchMissing({ request, plan, missing, present, partialBytes, place, tally }, deps, onEvent, signal);
+    await deps.store.writeRef(repo, plan.manifest.revision, commit);
+  }
+  return {
+    type: "done",
+    ...about,
+    path: request.out ?? request.localDir ?? deps.store.snapshotPath(repo, commit),
+    bytesFromOrigin: tally.fromOriginBytes,
+    bytesFromPeers: tally.fromPeersBytes,
+    bytesFromCache: tally.fromCacheBytes,
+    elapsedMs: Math.round(deps.nowMs() - startedMs),
+    sources: tally.sources,
+    ...(request.dryRun ? { dryRun: true } : {}),
+  };
+}
+
+type BlobFiles = ReturnType<typeof blobsInOrder>[number];
+
+async function sortByPresence(
+  { files, manifest: { repo } }: RepoPlan,
+  store: PullStore,
+): Promise<{ readonly present: readonly BlobFiles[]; readonly missing: readonly BlobFiles[] }> {
+  const present: BlobFiles[] = [];
+  const missing: BlobFiles[] = [];
+  for (const entry of blobsInOrder(files)) {
+    const { sizeBytes } = entry.files[0] as RepoFile;
+    const found = await store.find(entry.blob, { repo, sizeBytes });
+    (found === undefined ? missing : present).push(entry);
+  }
+  return { present, missing };
+}
+
+function sizeOf(blobs: readonly BlobFiles[]): number {
+  return blobs.reduce((sum, { files }) => sum + files.reduce((all, { sizeBytes }) => all + sizeBytes, 0), 0);
+}
+
+function missingOffline(missing: readonly BlobFiles[]): SwarmError {
+  const [first] = missing;
+  return new SwarmError("OFFLINE", `${missing.length} files are not in the cache, such as ${first?.files[0]?.path}`, {
+    hint: "Pull once without --offline (and without HF_HUB_OFFLINE).",
+  });
+}
+
+async function fetchMissing(
+  work: {
+    readonly request: RepoPullRequest;
+    readonly plan: RepoPlan;
+    readonly missing: readonly BlobFiles[];
+    readonly present: readonly BlobFiles[];
+    readonly partialBytes: number;
+    readonly place: (files: readonly RepoFile[]) => Promise<void>;
+    readonly tally: SourceTally;
+  },
+  deps: PullDeps,
+  onEvent: (event: PullEvent) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { request, plan, missing, present, partialBytes, place, tally } = work;
+  if (missing.length === 0) return;
+  const { repo, commit } = plan.manifest;
+  const filesOf = new Map<BlobId, readonly RepoFile[]>(missing.map(({ blob, files }) => [blob, files]));
+  const requests = missing.map(({ blob, files }, order): WantRequest => {
+    const { path, sizeBytes } = files[0] as RepoFile;
+    deps.locators.register(blob, { kind: "hub", repo, commit, path, sizeBytes });
+    return {
+      pull: request.pull,
+      blob,
+      sizeBytes,
+      origin: "ranges",
+      isPrivate: plan.isPrivate,
+      home: repo,
+      peers: request.peers,
+      originRequests: request.workers,
+      order,
+      headBytes: headBytesOf(path),
+    };
+  });
+  const meter = new PullMeter(
+    {
+      files: missing.flatMap(({ blob, files }) => files.map(({ path, sizeBytes }) => ({ path, sizeBytes, blob }))),
+      presentBytes: sizeOf(present),
+      filesPresent: present.reduce((sum, { files }) => sum + files.length, 0),
+    },
+    (blob) => deps.wants.view(blob),
+  );
+  const neededBytes = requests.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const reservation = await deps.store.reserve(neededBytes - partialBytes);
+  try {
+    await withProgress(meter, deps.nowMs, onEvent, () =>
+      wantAll(
+        deps.wants,
+        requests,
+        async (blob, sources) => {
+          const files = filesOf.get(blob) as readonly RepoFile[];
+          await place(files);
+          meter.markDone(blob);
+          for (const [i, { path, sizeBytes }] of files.entries()) {
+            // A second file with the same content was fetched with the first.
+            const source = i === 0 ? tally.addFetched(sizeBytes, sources) : "cache";
+            if (i > 0) tally.addCached(sizeBytes);
+            onEvent({ type: "file", path, bytes: sizeBytes, source });
+          }
+        },
+        signal,
+      ),
+    );
+  } finally {
+    reservation.release();
+  }
+}
+
+/** Links one file whose blob is in the cache, into the snapshot and wherever else the user wants it. */
+async function placeRepoFile(
+  { path, blob, sizeBytes }: RepoFile,
+  to: {
+    readonly plan: RepoPlan;
+    readonly request: PullOptions;
+    readonly store: PullStore;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const { store, signal, request } = to;
+  const { repo, commit } = to.plan.manifest;
+  const file = { commit, path, blob };
+  await store.link({ ...file, repo }, { signal });
+  if (request.out === undefined && request.localDir === undefined) return;
+  const { path: blobPath } = (await store.find(blob, { repo, sizeBytes })) ?? {};
+  if (blobPath === undefined) throw vanished(path, repo);
+  if (request.out !== undefined) await store.placeFile(blobPath, request.out, { signal });
+  if (request.localDir !== undefined) {
+    await store.placeInLocalDir({ ...file, blobPath, localDir: request.localDir }, { signal });
+  }
+}
+
+function vanished(path: string, repo: RepoRef): SwarmError {
+  return new SwarmError("STORE_FAULT", `${path} of ${formatRepo(repo)} vanished from the cache`, {
+    hint: "Something else cleans the cache at the same time; pull again.",
+  });
+}

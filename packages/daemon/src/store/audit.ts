@@ -1,0 +1,101 @@
+/** `swarm verify`: holds what is in the cache against its digests. Each content is read once, however many files lead to it. */
+import { type BlobId, formatRepo, parseRepoSpec, SwarmError, toSwarmError } from "@swarmd/protocol";
+import type { VerifyEvent, VerifyRequest } from "@swarmd/protocol/api";
+import type { BlobStore } from "./blob-store.js";
+import { throwIfAborted } from "./disk-faults.js";
+import { type ScannedFile, type ScannedRepo, type ScannedRevision, scanCache } from "./scan-repo.js";
+
+/** The verify room's check of one file; throws INTEGRITY. */
+export type CheckFile = (path: string, blob: BlobId, options: { readonly signal: AbortSignal }) => Promise<unknown>;
+
+export interface AuditRequest extends VerifyRequest {
+  readonly onEvent: (event: VerifyEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+/** What came of one file: nothing, or what is wrong. */
+type Verdict = string | undefined;
+
+/**
+ * Tells of each file, and at the end of all. Files that are wrong are events, not errors.
+ *
+ * @throws SwarmError USAGE, REPO_NOT_FOUND, REVISION_NOT_FOUND, or INTERRUPTED on abort
+ */
+export async function auditCache(store: BlobStore, check: CheckFile, request: AuditRequest): Promise<void> {
+  const { onEvent, signal } = request;
+  const verdicts = new Map<string, Promise<Verdict>>();
+  const total = { files: 0, bytes: 0, bad: 0 };
+  for (const { repo, revision } of await chooseTargets(store, request)) {
+    const anchors = new Map((await store.readTree(repo, revision.commit))?.map(({ path, blob }) => [path, blob]));
+    for (const file of revision.files) {
+      throwIfAborted(signal);
+      const problem = await judge(file, anchors.get(file.path), check, verdicts, signal);
+      total.files += 1;
+      total.bytes += file.sizeBytes;
+      if (problem !== undefined) total.bad += 1;
+      const about = { path: file.path, repo: formatRepo(repo), bytes: file.sizeBytes };
+      onEvent({ type: "checked", ...about, ok: problem === undefined, ...(problem === undefined ? {} : { problem }) });
+    }
+  }
+  onEvent({ type: "verified", ...total });
+}
+
+interface Target {
+  readonly repo: ScannedRepo["repo"];
+  readonly revision: ScannedRevision;
+}
+
+async function chooseTargets(store: BlobStore, { target, signal }: AuditRequest): Promise<Target[]> {
+  const repos = await scanCache(store.cacheDir, { signal });
+  const all = repos.flatMap(({ repo, revisions }) => revisions.map((revision) => ({ repo, revision })));
+  if (target === undefined) return all;
+  const wanted = parseRepoSpec(target);
+  const name = formatRepo(wanted.repo);
+  const ofRepo = all.filter(({ repo }) => formatRepo(repo) === name);
+  if (ofRepo.length === 0) {
+    throw new SwarmError("REPO_NOT_FOUND", `${name} is not in the cache ${store.cacheDir}`, {
+      hint: "swarm ls shows what is there.",
+    });
+  }
+  const { revision: asked } = wanted;
+  if (asked === undefined) return ofRepo;
+  const chosen = ofRepo.filter(
+    ({ revision }) => revision.refs.includes(asked) || revision.commit === (asked as string),
+  );
+  if (chosen.length > 0) return chosen;
+  throw new SwarmError("REVISION_NOT_FOUND", `${name}@${asked} is not in the cache`, {
+    hint: `In the cache are: ${ofRepo.map(({ revision }) => revision.refs[0] ?? revision.commit).join(", ")}.`,
+  });
+}
+
+async function judge(
+  file: ScannedFile,
+  anchor: BlobId | undefined,
+  check: CheckFile,
+  verdicts: Map<string, Promise<Verdict>>,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  if (file.contentPath === undefined) return "the link leads nowhere: its blob is missing";
+  if (anchor !== undefined && file.blob !== undefined && file.blob !== anchor) {
+    return `the link leads to ${file.blob}, but the repo has ${anchor}`;
+  }
+  const blob = file.blob ?? anchor;
+  if (blob === undefined) return "nothing says what this file should be: it is no link to a blob";
+  const key = `${blob} ${file.contentPath}`;
+  let verdict = verdicts.get(key);
+  if (verdict === undefined) {
+    verdict = checkContent(file.contentPath, blob, check, signal);
+    verdicts.set(key, verdict);
+  }
+  return verdict;
+}
+
+async function checkContent(path: string, blob: BlobId, check: CheckFile, signal: AbortSignal): Promise<Verdict> {
+  try {
+    await check(path, blob, { signal });
+    return undefined;
+  } catch (error) {
+    throwIfAborted(signal);
+    return toSwarmError(error).message;
+  }
+}

@@ -1,0 +1,46 @@
+/** What is in the cache, as `swarm ls` shows it. */
+import { formatRepo } from "@swarmd/protocol";
+import type { CachedRevision, CacheListing, PartialBlob } from "@swarmd/protocol/api";
+import type { BlobStore } from "./blob-store.js";
+import { type ScannedRepo, type ScannedRevision, scanCache } from "./scan-repo.js";
+
+/** @throws SwarmError INTERRUPTED on abort */
+export async function listCache(store: BlobStore, options: { readonly signal: AbortSignal }): Promise<CacheListing> {
+  const repos = await scanCache(store.cacheDir, options);
+  const partial = await listPartial(store);
+  return {
+    cacheDir: store.cacheDir,
+    revisions: repos.flatMap((repo) => repo.revisions.map((revision) => toCachedRevision(repo, revision))),
+    partial,
+    totalBytes: contentBytes(repos) + partial.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
+/** What is half done, from the store's own journals; a blob that is open tells its bytes itself. */
+export async function listPartial(store: BlobStore): Promise<PartialBlob[]> {
+  const all = await store.stagingFiles.list();
+  return all.map(({ blob, repo, sizeBytes }) => ({ repo, blob, sizeBytes, bytes: store.partialBytes(blob) }));
+}
+
+export function toCachedRevision({ repo }: ScannedRepo, revision: ScannedRevision): CachedRevision {
+  return {
+    repo: formatRepo(repo),
+    commit: revision.commit,
+    refs: revision.refs,
+    files: revision.files.length,
+    bytes: revision.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    lastModified: new Date(revision.mtimeMs).toISOString(),
+    path: revision.path,
+  };
+}
+
+/** Bytes of all content, each counted once however many links lead to it. */
+function contentBytes(repos: readonly ScannedRepo[]): number {
+  const sizes = new Map<string, number>();
+  for (const { revisions } of repos) {
+    for (const { files } of revisions) {
+      for (const { contentPath, sizeBytes } of files) if (contentPath !== undefined) sizes.set(contentPath, sizeBytes);
+    }
+  }
+  return [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
+}

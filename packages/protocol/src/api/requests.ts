@@ -1,0 +1,177 @@
+/** Checks what a client asks for, at the boundary. Every error names the field. Pure. */
+import { SwarmError } from "../errors.js";
+import { compileFilePatterns } from "../file-patterns.js";
+import { parseRevision } from "../ids.js";
+import { findNearest } from "../nearest.js";
+import { isUrlTarget, parsePullTarget, parseRepoTarget } from "./targets.js";
+import type { PullRequest, RemoveRequest, VerifyRequest } from "./types.js";
+
+/** More parallel requests than this help nobody, and look like an attack to the origin. */
+export const MAX_WORKERS = 64;
+const MAX_PATH_LENGTH = 4096;
+
+/** What messages call a field, for clients whose users know it by another name: `{localDir: "--local-dir"}`. */
+export type FieldNames = Readonly<Record<string, string>>;
+
+const PULL_FIELDS = [
+  "target",
+  "revision",
+  "include",
+  "exclude",
+  "localDir",
+  "out",
+  "workers",
+  "noPeer",
+  "offline",
+  "dryRun",
+] as const satisfies readonly (keyof PullRequest)[];
+
+/** @throws SwarmError USAGE */
+export function parsePullRequest(body: unknown, names: FieldNames = {}): PullRequest {
+  const fields = new Fields(body, PULL_FIELDS, names);
+  const request = withoutUndefined({
+    target: parsePullTarget(fields.getText("target")),
+    revision: fields.findRevision("revision"),
+    include: fields.findTexts("include"),
+    exclude: fields.findTexts("exclude"),
+    localDir: fields.findPath("localDir"),
+    out: fields.findPath("out"),
+    workers: fields.find("workers", parseWorkers),
+    noPeer: fields.findSwitch("noPeer"),
+    offline: fields.findSwitch("offline"),
+    dryRun: fields.findSwitch("dryRun"),
+  });
+  compileFilePatterns(request);
+  checkTogether(request, (field) => names[field] ?? field);
+  return request;
+}
+
+/** @throws SwarmError USAGE */
+export function parseRemoveRequest(body: unknown, names: FieldNames = {}): RemoveRequest {
+  const fields = new Fields(body, ["target", "partial", "dryRun"], names);
+  return withoutUndefined({
+    target: parseRepoTarget(fields.getText("target")),
+    partial: fields.findSwitch("partial"),
+    dryRun: fields.findSwitch("dryRun"),
+  });
+}
+
+/** @throws SwarmError USAGE */
+export function parseVerifyRequest(body: unknown, names: FieldNames = {}): VerifyRequest {
+  const fields = new Fields(body, ["target"], names);
+  return withoutUndefined({ target: fields.find("target", () => parseRepoTarget(fields.getText("target"))) });
+}
+
+/** Whole, from 1 to {@link MAX_WORKERS}. @throws SwarmError USAGE */
+export function parseWorkers(value: unknown, name = "workers"): number {
+  if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_WORKERS) return value as number;
+  throw new SwarmError("USAGE", `${name} is no whole number from 1 to ${MAX_WORKERS}: ${JSON.stringify(value)}`, {
+    hint: "It bounds how many requests go to the origin at a time; 10 is the default.",
+  });
+}
+
+/** What each field allows by itself may still contradict another. */
+function checkTogether(request: PullRequest, nameOf: (field: string) => string): void {
+  if (isUrlTarget(request.target)) {
+    const field = (["revision", "include", "exclude", "localDir"] as const).find((name) => request[name] !== undefined);
+    if (field === undefined) return;
+    throw new SwarmError("USAGE", `${nameOf(field)} is for repos; a URL names one file`, {
+      hint: field === "localDir" ? `Say where the file should go with ${nameOf("out")}.` : `Leave it out.`,
+    });
+  }
+  const at = request.target.indexOf("@");
+  const inTarget = at === -1 ? undefined : request.target.slice(at + 1);
+  if (inTarget !== undefined && request.revision !== undefined && inTarget !== request.revision) {
+    throw new SwarmError(
+      "USAGE",
+      `two revisions: ${inTarget} behind the @, ${request.revision} in ${nameOf("revision")}`,
+      {
+        hint: "Give one of them.",
+      },
+    );
+  }
+  if (request.localDir !== undefined && request.out !== undefined) {
+    throw new SwarmError("USAGE", `${nameOf("localDir")} and ${nameOf("out")} exclude each other`, {
+      hint: `${nameOf("localDir")} is a folder for all files; ${nameOf("out")} is the name of the only one.`,
+    });
+  }
+}
+
+/** The fields of one request body, taken out one by one. */
+class Fields {
+  readonly #values: Readonly<Record<string, unknown>>;
+  readonly #names: FieldNames;
+
+  /** A field that nobody knows is refused, so that no wish is dropped in silence. */
+  constructor(body: unknown, known: readonly string[], names: FieldNames) {
+    if (typeof body !== "object" || body === null || Array.isArray(body)) {
+      throw new SwarmError("USAGE", "the request body is no JSON object");
+    }
+    for (const field of Object.keys(body)) {
+      if (known.includes(field)) continue;
+      const nearest = findNearest(field, known);
+      throw new SwarmError("USAGE", `unknown field ${JSON.stringify(field)}`, {
+        hint: nearest === undefined ? `Known fields: ${known.join(", ")}.` : `Did you mean ${nearest}?`,
+      });
+    }
+    this.#values = body as Record<string, unknown>;
+    this.#names = names;
+  }
+
+  /** JSON has no undefined, but `null` is how many languages write a field that is not there. */
+  find<Value>(field: string, parse: (value: unknown, name: string) => Value): Value | undefined {
+    const value = this.#values[field];
+    return value === undefined || value === null ? undefined : parse(value, this.#names[field] ?? field);
+  }
+
+  getText(field: string): string {
+    const text = this.find(field, parseText);
+    if (text !== undefined) return text;
+    throw new SwarmError("USAGE", `${this.#names[field] ?? field} is missing`);
+  }
+
+  findRevision(field: string): string | undefined {
+    return this.find(field, (value, name) => parseRevision(parseText(value, name)));
+  }
+
+  findSwitch(field: string): boolean | undefined {
+    return this.find(field, (value, name) => {
+      if (typeof value === "boolean") return value;
+      throw new SwarmError("USAGE", `${name} is neither true nor false`);
+    });
+  }
+
+  findTexts(field: string): readonly string[] | undefined {
+    return this.find(field, (value, name) => {
+      if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value;
+      throw new SwarmError("USAGE", `${name} is no list of texts`);
+    });
+  }
+
+  findPath(field: string): string | undefined {
+    return this.find(field, (value, name) => parseAbsolutePath(parseText(value, name), name));
+  }
+}
+
+function parseText(value: unknown, name: string): string {
+  if (typeof value === "string" && value !== "") return value;
+  throw new SwarmError("USAGE", value === "" ? `${name} is empty` : `${name} is no text`);
+}
+
+function parseAbsolutePath(path: string, name: string): string {
+  const isAbsolute = /^(?:\/|[A-Za-z]:[\\/]|\\\\)/.test(path);
+  if (isAbsolute && path.length <= MAX_PATH_LENGTH && !path.includes("\0")) return path;
+  throw new SwarmError("USAGE", `${name} is no absolute path: ${JSON.stringify(path.slice(0, 200))}`, {
+    hint: "The daemon may run in another folder, so it takes absolute paths only.",
+  });
+}
+
+type Compact<Values> = {
+  readonly [Name in keyof Values as undefined extends Values[Name] ? never : Name]: Values[Name];
+} & {
+  readonly [Name in keyof Values as undefined extends Values[Name] ? Name : never]?: Exclude<Values[Name], undefined>;
+};
+
+function withoutUndefined<Values extends object>(values: Values): Compact<Values> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Compact<Values>;
+}

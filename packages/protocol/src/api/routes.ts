@@ -1,0 +1,64 @@
+/**
+ * The local API: HTTP/1.1 over the unix socket in the state folder. Each route stands here once; server and client derive from it.
+ *
+ * Requests with a body send JSON. A `json` route answers with one JSON value. An `ndjson` route answers with one JSON object per
+ * line while the work goes on; its last line is `error` or the one named in `last`. An error before the work starts is an HTTP
+ * status and an ErrorBody.
+ */
+import type {
+  CacheListing,
+  NodeStatus,
+  PullEvent,
+  PullRequest,
+  RemoveRequest,
+  RemoveResult,
+  StopResult,
+  VerifyEvent,
+  VerifyRequest,
+} from "./types.js";
+
+export interface JsonRoute<Request, Response> {
+  readonly kind: "json";
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  /** For the compiler only: never there. */
+  readonly types?: { readonly request: Request; readonly response: Response };
+}
+
+export interface StreamRoute<Request, Event extends { readonly type: string }> {
+  readonly kind: "ndjson";
+  readonly method: "POST";
+  readonly path: string;
+  /** The line that says all went well; a stream that ends without it, or `error`, was cut off. */
+  readonly last: Event["type"];
+  /** Lines that may be skipped when the reader is slow. */
+  readonly skippable: readonly Event["type"][];
+  /** For the compiler only: never there. */
+  readonly types?: { readonly request: Request; readonly event: Event };
+}
+
+function json<Request, Response>(method: "GET" | "POST", path: string): JsonRoute<Request, Response> {
+  return { kind: "json", method, path };
+}
+
+function stream<Request, Event extends { readonly type: string }>(
+  path: string,
+  lines: { readonly last: Event["type"]; readonly skippable: readonly Event["type"][] },
+): StreamRoute<Request, Event> {
+  return { kind: "ndjson", method: "POST", path, ...lines };
+}
+
+export const ROUTES = {
+  status: json<undefined, NodeStatus>("GET", "/v1/status"),
+  list: json<undefined, CacheListing>("GET", "/v1/cache"),
+  remove: json<RemoveRequest, RemoveResult>("POST", "/v1/remove"),
+  pull: stream<PullRequest, PullEvent>("/v1/pull", { last: "done", skippable: ["progress"] }),
+  verify: stream<VerifyRequest, VerifyEvent>("/v1/verify", { last: "verified", skippable: [] }),
+  stop: json<undefined, StopResult>("POST", "/v1/stop"),
+} as const;
+
+export type Routes = typeof ROUTES;
+export type RouteName = keyof Routes;
+
+/** The only names a client may call this server by: it is reached through a file, so a real host name is somebody else's idea. */
+export const API_HOSTS: readonly string[] = ["swarmd", "localhost"];

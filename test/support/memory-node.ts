@@ -1,0 +1,155 @@
+/**
+ * A node that moves nothing: the ports of the local API over a few lines of memory. What a pull does is chosen by the name of its
+ * target, so that a test reads as the case it makes.
+ */
+import type { Commands, RunningNode, Views } from "@swarmd/daemon";
+import { type ErrorCode, isErrorCode, SwarmError, VERSION } from "@swarmd/protocol";
+import type { CachedRevision, DoneEvent, PullEvent, PullRequest, VerifyEvent } from "@swarmd/protocol/api";
+
+type OnEvent<Event> = (event: Event) => void;
+
+const COMMIT = "0123456789abcdef0123456789abcdef01234567";
+
+export const MEMORY_REVISION: CachedRevision = {
+  repo: "org/small",
+  commit: COMMIT,
+  refs: ["main"],
+  files: 2,
+  bytes: 3_000_000,
+  lastModified: "2026-01-02T03:04:05.000Z",
+  path: "/memory/hub/models--org--small/snapshots/0123456789abcdef0123456789abcdef01234567",
+};
+
+/** How many events of each kind `org/flood` reports at once. */
+export const FLOOD_EVENTS = 20_000;
+
+export class MemoryNode implements RunningNode {
+  /** Pulls that were aborted by their signal. */
+  abortedPulls = 0;
+  /** Calls on a pull that has begun. */
+  onPullStarted: (target: string) => void = () => undefined;
+  onPullAborted: () => void = () => undefined;
+
+  readonly commands: Commands = {
+    pull: (request, onEvent, { signal }) => this.#pull(request, onEvent, signal),
+    remove: async ({ target, dryRun }) => {
+      if (target !== "org/small") throw new SwarmError("REPO_NOT_FOUND", `${target} is not in the cache`);
+      if (dryRun !== true) this.#isRemoved = true;
+      return { revisions: [MEMORY_REVISION], freedBytes: MEMORY_REVISION.bytes };
+    },
+    verify: async ({ target }, onEvent: OnEvent<VerifyEvent>) => {
+      const bad = target === "org/damaged" ? 1 : 0;
+      const repo = target ?? "org/small";
+      onEvent({ type: "checked", path: "config.json", repo, bytes: 1000, ok: true });
+      const problem = bad === 1 ? { ok: false, problem: "sha256 differs" } : { ok: true };
+      onEvent({ type: "checked", path: "model.safetensors", repo, bytes: 2_999_000, ...problem });
+      onEvent({ type: "verified", files: 2, bytes: 3_000_000, bad });
+    },
+  };
+
+  readonly views: Views = {
+    list: async () => ({
+      cacheDir: "/memory/hub",
+      revisions: this.#isRemoved ? [] : [MEMORY_REVISION],
+      partial: [{ repo: "org/slow", blob: "sha256:00", bytes: 10, sizeBytes: 100 }],
+      totalBytes: this.#isRemoved ? 0 : MEMORY_REVISION.bytes,
+    }),
+    status: async () => ({
+      version: VERSION,
+      pid: process.pid,
+      startedAt: "2026-01-02T03:04:05.000Z",
+      cacheDir: "/memory/hub",
+      stateDir: "/memory/state",
+      endpoint: "https://hub.invalid",
+      workers: 10,
+      rssBytes: 1,
+      freeBytes: 1,
+      pulls: [],
+      bytesFromOrigin: 0,
+      bytesFromPeers: 0,
+      bytesFromCache: 0,
+    }),
+  };
+
+  #isRemoved = false;
+
+  async stop(): Promise<void> {}
+
+  async #pull(request: PullRequest, onEvent: OnEvent<PullEvent>, signal: AbortSignal): Promise<void> {
+    this.onPullStarted(request.target);
+    const [, kind = ""] = request.target.split("/");
+    // `org/fails-REPO_NOT_FOUND`
+    const code = kind.replace(/^fails-/, "");
+    if (isErrorCode(code)) throw failure(code);
+    onEvent({
+      type: "start",
+      repo: request.target,
+      revision: request.revision ?? "main",
+      commit: COMMIT,
+      files: 2,
+      bytes: 3_000_000,
+      bytesPresent: 0,
+    });
+    if (kind === "endless") await this.#untilAborted(onEvent, signal);
+    if (kind === "flood") {
+      for (let index = 0; index < FLOOD_EVENTS; index += 1) {
+        onEvent(progressEvent(index));
+        onEvent({ type: "file", path: `file-${index}`, bytes: 1, source: "origin" });
+      }
+    } else {
+      onEvent(progressEvent(1_500_000));
+      onEvent({ type: "file", path: "config.json", bytes: 1000, source: "origin" });
+      onEvent({ type: "file", path: "model.safetensors", bytes: 2_999_000, source: "origin" });
+    }
+    onEvent(doneEvent(request));
+  }
+
+  async #untilAborted(onEvent: OnEvent<PullEvent>, signal: AbortSignal): Promise<never> {
+    onEvent(progressEvent(1_500_000));
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    this.abortedPulls += 1;
+    this.onPullAborted();
+    throw signal.reason;
+  }
+}
+
+function failure(code: ErrorCode): SwarmError {
+  return new SwarmError(code, `the memory node fails with ${code}`, { hint: "Ask for something else." });
+}
+
+function progressEvent(bytes: number): PullEvent {
+  return {
+    type: "progress",
+    bytes,
+    totalBytes: 3_000_000,
+    bytesPerSecond: 1_000_000,
+    etaMs: 1500,
+    filesDone: 0,
+    filesTotal: 2,
+    files: [
+      { path: "config.json", sizeBytes: 1000, doneBytes: 1000, state: "checking" },
+      { path: "model.safetensors", sizeBytes: 2_999_000, doneBytes: bytes, state: "fetching" },
+    ],
+  };
+}
+
+function doneEvent(request: PullRequest): DoneEvent {
+  return {
+    type: "done",
+    repo: request.target,
+    revision: request.revision ?? "main",
+    commit: COMMIT,
+    path: request.out ?? request.localDir ?? MEMORY_REVISION.path,
+    files: 2,
+    bytes: 3_000_000,
+    bytesFromOrigin: request.dryRun === true ? 0 : 3_000_000,
+    bytesFromPeers: 0,
+    bytesFromCache: 0,
+    elapsedMs: 1234,
+    sources: [],
+    ...(request.dryRun === true ? { dryRun: true } : {}),
+  };
+}
