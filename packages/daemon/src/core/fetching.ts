@@ -3,7 +3,7 @@ import { shardEnd, shardStart } from "@swarmd/protocol";
 import type { Lifecycle } from "./lifecycle.js";
 import type { Fault, Input, PullId, Reason, Source } from "./messages.js";
 import { AFTER_PROGRESS_DELAY_MS, backOffMs, isRetryable, MAX_FAILURES } from "./policy/back-off.js";
-import { type Attempt, firstShard, lastShard } from "./session/attempt.js";
+import { type Attempt, firstShard, isPaced, lastShard } from "./session/attempt.js";
 import type { Session } from "./session/session.js";
 import type { EngineState } from "./state.js";
 
@@ -87,7 +87,8 @@ export class Fetching {
     this.#cancelRivals(attempt, shard);
     shards.check(shard);
     attempt.session.trouble.delete(shard);
-    this.#state.shardsMs.add(this.#state.nowMs - attempt.startedMs);
+    const times = isPaced(attempt) ? this.#state.relayMs : this.#state.bulkMs;
+    times.add(this.#state.nowMs - attempt.startedMs);
     this.#watch.checked(attempt.session, shard);
   }
 

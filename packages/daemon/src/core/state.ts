@@ -68,9 +68,10 @@ export class EngineState {
   /** Blobs that are whole in the cache. */
   readonly library = new Map<BlobId, BlobSpec>();
   readonly uploads = new Map<RequestId, Upload>();
-  /** Times between two signs of life of an attempt, and times that shards took. */
+  /** Times between two signs of life of an attempt; times that shards took that were there, and that had to arrive first. */
   readonly gapsMs = new Quantiles();
-  readonly shardsMs = new Quantiles();
+  readonly bulkMs = new Quantiles();
+  readonly relayMs = new Quantiles();
   /** When bytes of anything last came. */
   flowedMs = 0;
   focus: readonly Focus[] = [];

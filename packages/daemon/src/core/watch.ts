@@ -7,7 +7,7 @@ import { hedge } from "./planner/hedge.js";
 import { drawOf, shardKeyOf } from "./planner/rendezvous.js";
 import { stallAfterMs } from "./planner/stall.js";
 import type { SwarmPlanner } from "./planner/swarm-planner.js";
-import { type Attempt, firstShard, lastShard } from "./session/attempt.js";
+import { type Attempt, firstShard, isPaced, lastShard } from "./session/attempt.js";
 import type { EngineState } from "./state.js";
 
 /** A quarter of the least patience: fine enough to act on. */
@@ -16,6 +16,9 @@ const SWEEP_MS = 250;
 const MOST_RIVALS = 2;
 /** A follower without a byte for so long goes over to a new root at once. */
 const IDLE_MS = 500;
+/** A source that brings less than this share of what the others bring crawls; so many others have to be there to compare with. */
+const CRAWL_SHARE = 0.25;
+const LEAST_PEERS = 4;
 /** A source that crawled does not count for that shard any more. */
 const SLOW_AVOIDED_MS = 60_000;
 
@@ -73,7 +76,7 @@ export class Watch {
   /** A follower whose source fell silent or crawls leaves it for the new root. */
   #goOver(attempt: Attempt, shard: number): void {
     const { source, session } = attempt;
-    const isSlow = this.#slownessOf(attempt) !== undefined;
+    const isSlow = this.#slownessOf(attempt) !== undefined && this.#crawls(attempt);
     if (source.kind !== "peer" || (!isSlow && this.#state.nowMs - attempt.progressMs <= IDLE_MS)) return;
     if (isSlow) session.notes.avoid(shard, source.peer, "failed", this.#state.nowMs + SLOW_AVOIDED_MS);
     this.#lifecycle.cancel(attempt);
@@ -122,19 +125,34 @@ export class Watch {
   /** Nobody holds the shard, and the root that we follow crawls: as the next in order we take its place, from the byte reached. */
   #takeOver(attempt: Attempt, shard: number): boolean {
     const { source, session, place } = attempt;
-    if (source.kind !== "peer" || place !== 1 || !session.originAllowed) return false;
+    if (source.kind !== "peer" || place !== 1 || !session.originAllowed || !this.#crawls(attempt)) return false;
     session.notes.avoid(shard, source.peer, "failed", this.#state.nowMs + SLOW_AVOIDED_MS);
     this.#lifecycle.cancel(attempt);
     return true;
   }
 
+  /** Much slower than its like just now: then it is its source that is slow, not the origin that all of them share. */
+  #crawls(attempt: Attempt): boolean {
+    const rates: number[] = [];
+    for (const other of this.#state.attempts.values())
+      if (isPaced(other) && other !== attempt) rates.push(this.#rateOf(other));
+    rates.sort((a, b) => a - b);
+    const median = rates[rates.length >> 1] ?? 0;
+    return rates.length >= LEAST_PEERS && this.#rateOf(attempt) < median * CRAWL_SHARE;
+  }
+
+  #rateOf({ positionBytes, startBytes, startedMs }: Attempt): number {
+    return (positionBytes - startBytes) / Math.max(1, this.#state.nowMs - startedMs);
+  }
+
   #slownessOf(attempt: Attempt): "hedge" | "endgame" | undefined {
+    const times = isPaced(attempt) ? this.#state.relayMs : this.#state.bulkMs;
     return hedge({
       ageMs: this.#state.nowMs - attempt.startedMs,
       doneBytes: attempt.positionBytes - attempt.startBytes,
       leftBytes: attempt.endBytes - attempt.positionBytes,
-      p50Ms: this.#state.shardsMs.at(0.5),
-      p90Ms: this.#state.shardsMs.at(0.9),
+      p50Ms: times.at(0.5),
+      p90Ms: times.at(0.9),
       isLast: attempt.session.shards.absent.count === 0,
     });
   }

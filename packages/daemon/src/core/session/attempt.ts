@@ -33,3 +33,8 @@ export function firstShard(attempt: Attempt): number {
 export function lastShard(attempt: Attempt): number {
   return shardAt(attempt.endBytes - 1, attempt.session.shards.shardBytes);
 }
+
+/** Whether a scarce source or a relay sets its pace: then it is to be compared with its like, not with copies of what is there. */
+export function isPaced(attempt: Attempt): boolean {
+  return attempt.isRoot || attempt.reason === "relay";
+}
