@@ -1,6 +1,7 @@
 /** All that one node is told. Flags, environment, `config.toml` and defaults end up here; nothing below reads them again. */
 import { join, resolve } from "node:path";
-import { findNearest, findStateDir, SwarmError } from "@swarmd/protocol";
+import { findNearest, findStateDir, parseRate, SwarmError } from "@swarmd/protocol";
+import { LINK_CLASSES, type LinkClass } from "@swarmd/protocol/wire";
 import { parseWorkers } from "@swarmd/protocol/api";
 import { parse as parseToml } from "smol-toml";
 import { type Environment, expandPath, homeOf, parseHfEndpoint, readHfEnvironment } from "./origin/hf-environment.js";
@@ -19,7 +20,21 @@ export interface NodeConfig {
   readonly workers: number;
   /** HF_HUB_OFFLINE: never ask the origin. */
   readonly offline: boolean;
+  /** The origin only; and this node serves nobody. */
   readonly noPeer: boolean;
+  /** libp2p: discovery, gossip, control. 0 picks a free port. */
+  readonly p2pPort: number;
+  /** The direct lane: bytes. 0 picks a free port. */
+  readonly lanePort: number;
+  /** Addresses that are dialled as long as the node runs, for networks without multicast. */
+  readonly peers: readonly string[];
+  readonly mdns: boolean;
+  /** Classes of interfaces that the node would judge otherwise. */
+  readonly links: ReadonlyMap<string, LinkClass>;
+  /** Bytes per second; `undefined` means no limit. */
+  readonly maxUploadBytesPerS: number | undefined;
+  readonly maxDownloadBytesPerS: number | undefined;
+  readonly maxOriginBytesPerS: number | undefined;
   readonly logFormat: "pretty" | "json";
   readonly logLevel: "error" | "warn" | "info" | "debug";
 }
@@ -31,6 +46,14 @@ export interface ConfigFlags {
   readonly origin?: string | undefined;
   readonly workers?: string | undefined;
   readonly noPeer?: boolean | undefined;
+  readonly p2pPort?: string | undefined;
+  readonly lanePort?: string | undefined;
+  readonly peers?: readonly string[] | undefined;
+  readonly noMdns?: boolean | undefined;
+  readonly links?: readonly string[] | undefined;
+  readonly maxUpload?: string | undefined;
+  readonly maxDownload?: string | undefined;
+  readonly maxOrigin?: string | undefined;
   readonly logFormat?: string | undefined;
   readonly logLevel?: string | undefined;
 }
@@ -57,11 +80,21 @@ const SETTINGS: Readonly<Record<SettingName, { readonly flag: string; readonly e
   origin: { flag: "--origin", env: "SWARM_ORIGIN", key: "origin" },
   workers: { flag: "--workers", env: "SWARM_WORKERS", key: "workers" },
   noPeer: { flag: "--no-peer", env: "SWARM_NO_PEER", key: "no-peer" },
+  p2pPort: { flag: "--p2p-port", env: "SWARM_P2P_PORT", key: "p2p-port" },
+  lanePort: { flag: "--lane-port", env: "SWARM_LANE_PORT", key: "lane-port" },
+  peers: { flag: "--peer", env: "SWARM_PEERS", key: "peers" },
+  noMdns: { flag: "--no-mdns", env: "SWARM_NO_MDNS", key: "no-mdns" },
+  links: { flag: "--link", env: "SWARM_LINKS", key: "links" },
+  maxUpload: { flag: "--max-upload", env: "SWARM_MAX_UPLOAD", key: "max-upload" },
+  maxDownload: { flag: "--max-download", env: "SWARM_MAX_DOWNLOAD", key: "max-download" },
+  maxOrigin: { flag: "--max-origin", env: "SWARM_MAX_ORIGIN", key: "max-origin" },
   logFormat: { flag: "--log-format", env: "SWARM_LOG_FORMAT", key: "log-format" },
   logLevel: { flag: "--log-level", env: "SWARM_LOG_LEVEL", key: "log-level" },
 };
 
 const DEFAULT_WORKERS = 10;
+const DEFAULT_LANE_PORT = 7481;
+const DEFAULT_P2P_PORT = 7482;
 const LOG_FORMATS = ["pretty", "json"] as const;
 const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
 const TRUE_WORDS = ["1", "true", "yes", "on"];
@@ -86,6 +119,14 @@ export function loadConfig({ flags, env, readFile }: ConfigSources): NodeConfig 
     workers: parseWith(find("workers"), parseWorkerCount) ?? DEFAULT_WORKERS,
     offline: hf.offline,
     noPeer: parseWith(find("noPeer"), parseSwitch) ?? false,
+    p2pPort: parseWith(find("p2pPort"), parsePort) ?? DEFAULT_P2P_PORT,
+    lanePort: parseWith(find("lanePort"), parsePort) ?? DEFAULT_LANE_PORT,
+    peers: parseWith(find("peers"), parseList) ?? [],
+    mdns: !(parseWith(find("noMdns"), parseSwitch) ?? false),
+    links: parseWith(find("links"), parseLinks) ?? new Map(),
+    maxUploadBytesPerS: parseWith(find("maxUpload"), parseLimit),
+    maxDownloadBytesPerS: parseWith(find("maxDownload"), parseLimit),
+    maxOriginBytesPerS: parseWith(find("maxOrigin"), parseLimit),
     logFormat: parseWith(find("logFormat"), (found) => parseChoice(found, LOG_FORMATS)) ?? "pretty",
     logLevel: parseWith(find("logLevel"), (found) => parseChoice(found, LOG_LEVELS)) ?? "info",
   };
@@ -156,6 +197,51 @@ function parsePath(found: Found, env: Environment): string {
 function parseWorkerCount({ value, name }: Found): number {
   const isDigits = typeof value === "string" && /^\d{1,9}$/.test(value.trim());
   return parseWorkers(isDigits ? Number(value) : value, name);
+}
+
+function parsePort({ value, name }: Found): number {
+  const port = typeof value === "string" && /^\d{1,5}$/.test(value.trim()) ? Number(value) : value;
+  if (typeof port === "number" && Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new SwarmError("USAGE", `${name} is no port: ${JSON.stringify(value)}`, {
+    hint: "A port is a number from 1 to 65535; 0 picks a free one.",
+  });
+}
+
+/** A flag given several times, an array in `config.toml`, or one text with commas. */
+function parseList({ value, name }: Found): readonly string[] {
+  const items: unknown = typeof value === "string" ? value.split(",") : value;
+  if (Array.isArray(items) && items.every((item) => typeof item === "string")) {
+    return items.map((item: string) => item.trim()).filter((item) => item !== "");
+  }
+  throw new SwarmError("USAGE", `${name} is no list: ${JSON.stringify(value)}`, {
+    hint: 'Separate several with commas; in config.toml write ["one", "two"].',
+  });
+}
+
+function parseLinks(found: Found): ReadonlyMap<string, LinkClass> {
+  return new Map(
+    parseList(found).map((text) => {
+      const at = text.lastIndexOf("=");
+      const iface = at < 1 ? "" : text.slice(0, at);
+      const given = text.slice(at + 1);
+      const linkClass = LINK_CLASSES.find((one) => one === given);
+      if (iface !== "" && linkClass !== undefined) return [iface, linkClass] as const;
+      const nearest = findNearest(given, LINK_CLASSES);
+      throw new SwarmError("USAGE", `${found.name} does not read INTERFACE=CLASS: ${JSON.stringify(text)}`, {
+        hint: nearest === undefined ? `Classes: ${LINK_CLASSES.join(", ")}.` : `Did you mean ${iface}=${nearest}?`,
+      });
+    }),
+  );
+}
+
+/** `off` and no limit are the same. */
+function parseLimit({ value, name }: Found): number | undefined {
+  try {
+    return parseRate(String(value));
+  } catch (error) {
+    const { message, hint } = error as SwarmError;
+    throw new SwarmError("USAGE", `${name}: ${message}`, hint === undefined ? {} : { hint });
+  }
 }
 
 function parseSwitch({ value, name }: Found): boolean {

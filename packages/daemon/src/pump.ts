@@ -4,14 +4,16 @@
  * In: wants of pulls, answers of rooms, the clock. Out: orders to store, transfer and verify; answers to pulls.
  * Never: decides. What a room throws becomes an input.
  */
-import { type BlobId, type Fault, fromFault, SwarmError, toFault } from "@swarmd/protocol";
+import { type BlobId, type Fault, fromFault, type NodeId, SwarmError, toFault } from "@swarmd/protocol";
+import type { Announcement } from "./core/catalog/announcement.js";
 import type { Engine } from "./core/engine.js";
-import type { AttemptId, BlobSpec, Effect, Input, Source } from "./core/messages.js";
+import type { AttemptId, BlobSpec, Effect, Input, Source, Verdict } from "./core/messages.js";
 import type { EventLog } from "./observe/events.js";
 import type { BlobSources, BlobView, BlobWants, WantRequest } from "./pull/ports.js";
+import type { Admit, Asked } from "./serve/ports.js";
 import type { BlobStore } from "./store/blob-store.js";
 import type { Staging } from "./store/staging.js";
-import type { RangeSource } from "./transfer/ports.js";
+import type { FileSource, LaneOpener, RangeSource } from "./transfer/ports.js";
 import type { Transfers } from "./transfer/transfers.js";
 import type { FileDigest } from "./verify/file-digest.js";
 import type { Verifier } from "./verify/verifier.js";
@@ -22,8 +24,18 @@ export interface PumpDeps {
   readonly transfers: Transfers;
   readonly verifier: Verifier;
   readonly originSource: RangeSource;
+  /** Absent on a node that goes without peers. */
+  readonly swarm: SwarmFace | undefined;
   readonly events: EventLog;
   readonly clock: Clock;
+}
+
+/** Peers, as the pump deals with them. */
+export interface SwarmFace extends LaneOpener {
+  announce(record: Announcement): void;
+  tell(peer: NodeId, record: Announcement): void;
+  ban(peer: NodeId, why: string): void;
+  stopServing(request: number): void;
 }
 
 /** Time, as the engine's. Tests run it faster. */
@@ -57,13 +69,14 @@ interface Attempt {
   positionBytes: number;
 }
 
-export class Pump implements BlobWants {
+export class Pump implements BlobWants, Admit {
   readonly name = "pump";
   readonly #deps: PumpDeps;
   readonly #queue: Input[] = [];
   readonly #blobs = new Map<BlobId, OpenBlob>();
   readonly #attempts = new Map<AttemptId, Attempt>();
   readonly #waiting = new Map<string, Waiting>();
+  readonly #asking = new Map<number, (verdict: Verdict) => void>();
   readonly #stopped = new AbortController();
   /** What rooms are doing for a blob, one thing after the other: a close has to end before the next open. */
   readonly #work = new Map<BlobId, Promise<void>>();
@@ -89,6 +102,19 @@ export class Pump implements BlobWants {
     if (waiting === undefined) return;
     this.push({ type: "unwant", pull, blob });
     waiting.reject(new SwarmError("INTERRUPTED", "the pull was stopped; what was fetched is kept"));
+  }
+
+  /** A peer asks for a shard: the engine answers at once. */
+  ask(asked: Asked): Promise<Verdict> {
+    return new Promise((resolve) => {
+      this.#asking.set(asked.request, resolve);
+      this.push({ type: "asked", ...asked });
+    });
+  }
+
+  /** A request that was to be served is over. */
+  served(request: number): void {
+    this.push({ type: "served", request });
   }
 
   view(blob: BlobId): BlobView | undefined {
@@ -145,6 +171,22 @@ export class Pump implements BlobWants {
       case "decision":
         this.#deps.events.emit({ ...effect });
         break;
+      case "answer":
+        this.#asking.get(effect.request)?.(effect.verdict);
+        this.#asking.delete(effect.request);
+        break;
+      case "announce":
+        this.#deps.swarm?.announce(effect.record);
+        break;
+      case "tell":
+        this.#deps.swarm?.tell(effect.peer, effect.record);
+        break;
+      case "ban":
+        this.#deps.swarm?.ban(effect.peer, effect.why);
+        break;
+      case "stop-serving":
+        this.#deps.swarm?.stopServing(effect.request);
+        break;
     }
   }
 
@@ -183,14 +225,18 @@ export class Pump implements BlobWants {
     const staging = this.#blobs.get(blob)?.staging;
     if (staging === undefined) throw new SwarmError("INTERNAL", `a fetch for ${blob}, which is not open`);
     this.#attempts.set(attempt, { blob, source, positionBytes: startBytes });
-    this.#deps.transfers.begin({
-      attempt,
-      blob,
-      startBytes,
-      endBytes,
-      source: this.#deps.originSource,
-      sink: staging,
-    });
+    try {
+      this.#deps.transfers.begin({ attempt, blob, startBytes, endBytes, source: this.#wayTo(source), sink: staging });
+    } catch (error) {
+      this.push({ type: "ended", attempt, positionBytes: startBytes, fault: toFault(error) });
+    }
+  }
+
+  #wayTo(source: Source): RangeSource | FileSource {
+    const { originSource, swarm } = this.#deps;
+    if (source.kind === "origin") return originSource;
+    if (swarm !== undefined) return swarm.open(source.peer, source.link);
+    throw new SwarmError("PEER_UNREACHABLE", "this node goes without peers");
   }
 
   async #finish(blob: BlobId): Promise<void> {

@@ -7,7 +7,15 @@ interface StartFlags {
   readonly stateDir?: string;
   readonly origin?: string;
   readonly workers?: string;
-  readonly peer: boolean;
+  /** `false` for --no-peer, else what --peer named. */
+  readonly peer?: false | string[];
+  readonly mdns: boolean;
+  readonly p2pPort?: string;
+  readonly lanePort?: string;
+  readonly link?: string[];
+  readonly maxUpload?: string;
+  readonly maxDownload?: string;
+  readonly maxOrigin?: string;
   readonly logFormat?: string;
   readonly logLevel?: string;
 }
@@ -25,7 +33,23 @@ export function addStartCommand(program: Command): void {
     .addOption(
       new Option("--workers <n>", "requests to the origin at a time, 1 to 64 (default: 10)").helpGroup("Network:"),
     )
-    .addOption(new Option("--no-peer", "fetch from the origin only").helpGroup("Network:"))
+    .addOption(new Option("--no-peer", "fetch from the origin only, serve nobody").helpGroup("Peers:"))
+    .addOption(
+      new Option("--peer <host:port>", "a peer where multicast does not reach; may be repeated")
+        .argParser((value: string, before: string[] | undefined) => [...(before ?? []), value])
+        .helpGroup("Peers:"),
+    )
+    .addOption(new Option("--no-mdns", "do not look for peers by multicast").helpGroup("Peers:"))
+    .addOption(new Option("--p2p-port <n>", "port for discovery and gossip (default: 7482)").helpGroup("Peers:"))
+    .addOption(new Option("--lane-port <n>", "port for bytes (default: 7481)").helpGroup("Peers:"))
+    .addOption(
+      new Option("--link <iface=class>", "rdma, thunderbolt, ethernet, wifi or routed; may be repeated")
+        .argParser((value: string, before: string[] | undefined) => [...(before ?? []), value])
+        .helpGroup("Peers:"),
+    )
+    .addOption(new Option("--max-upload <rate>", "to peers, such as 50MB/s or 400Mbit/s").helpGroup("Limits:"))
+    .addOption(new Option("--max-download <rate>", "from peers").helpGroup("Limits:"))
+    .addOption(new Option("--max-origin <rate>", "from the origin").helpGroup("Limits:"))
     .addOption(new Option("--log-format <format>", "pretty or json (default: pretty)").helpGroup("Log:"))
     .addOption(new Option("--log-level <level>", "error, warn, info or debug (default: info)").helpGroup("Log:"))
     .action(start);
@@ -39,7 +63,12 @@ export function addStartCommand(program: Command): void {
   ]);
 }
 
-async function start({ peer, ...flags }: StartFlags): Promise<void> {
+async function start({ peer, mdns, link, ...flags }: StartFlags): Promise<void> {
   const { runDaemon, startNode } = await import("@swarmd/daemon");
-  await runDaemon({ flags: { ...flags, noPeer: peer ? undefined : true }, env: process.env, startNode });
+  const peers = peer === false ? { noPeer: true } : { peers: peer };
+  await runDaemon({
+    flags: { ...flags, ...peers, links: link, noMdns: mdns ? undefined : true },
+    env: process.env,
+    startNode,
+  });
 }

@@ -1,0 +1,152 @@
+/**
+ * The half of a node that deals with peers: network, lanes and serving, joined to the pump. A node with `--no-peer` has none of it.
+ */
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { type NodeId, SwarmError, VERSION } from "@swarmd/protocol";
+import { LIBP2P_LINK, OPEN_CLUSTER } from "@swarmd/protocol/wire";
+import { fromWire, toWire } from "./announce/wire-form.js";
+import type { NodeConfig } from "./config.js";
+import type { Announcement } from "./core/catalog/announcement.js";
+import type { Input } from "./core/messages.js";
+import { MDNS_DEFAULTS, mdnsDiscovery } from "./discovery/mdns-discovery.js";
+import type { Logger } from "./observe/logger.js";
+import type { Admit } from "./serve/ports.js";
+import { Serve } from "./serve/serve.js";
+import type { BlobStore } from "./store/blob-store.js";
+import type { FileSource, LaneOpener, RangeSource } from "./transfer/ports.js";
+import { DirectLaneClient } from "./transport/lanes/direct-lane-client.js";
+import { DirectLaneServer } from "./transport/lanes/direct-lane-server.js";
+import { Tickets } from "./transport/lanes/lane-ticket.js";
+import { RateLimit } from "./transport/lanes/rate-limit.js";
+import { PeerNetwork, type PeerView } from "./transport/peer-network.js";
+
+export interface SwarmDeps {
+  readonly store: BlobStore;
+  readonly logger: Logger;
+  /** The engine decides who is served. */
+  readonly admit: Admit;
+  /** What happens among the peers goes to the engine. */
+  readonly push: (input: Input) => void;
+}
+
+export class Swarm implements LaneOpener {
+  readonly name = "swarm";
+  readonly uploadLimit: RateLimit;
+  readonly downloadLimit: RateLimit;
+  readonly #deps: SwarmDeps;
+  readonly #tickets = new Tickets();
+  readonly #serve: Serve;
+  readonly #server: DirectLaneServer;
+  readonly #config: NodeConfig;
+  #network: PeerNetwork | undefined;
+  #client: DirectLaneClient | undefined;
+
+  constructor(config: NodeConfig, deps: SwarmDeps) {
+    const { admit, store } = deps;
+    this.#config = config;
+    this.#deps = deps;
+    this.uploadLimit = RateLimit.of(config.maxUploadBytesPerS);
+    this.downloadLimit = RateLimit.of(config.maxDownloadBytesPerS);
+    const reader = { open: (blob: Parameters<BlobStore["openBlob"]>[0]) => store.openBlob(blob) };
+    this.#serve = new Serve({}, { admit, reader, limit: this.uploadLimit });
+    this.#server = new DirectLaneServer(
+      { port: config.lanePort },
+      { handler: this.#serve, tickets: this.#tickets, nowMs: () => performance.now() },
+    );
+  }
+
+  /** Serves, listens and looks for peers. @throws SwarmError ADDRESS_IN_USE, STORE_FAULT, USAGE */
+  async start(): Promise<void> {
+    await this.#server.start();
+    try {
+      this.#network = this.#makeNetwork(this.#server.port);
+      await this.#network.start();
+    } catch (error) {
+      await this.#server.stop();
+      throw error;
+    }
+    const { tickets, routes } = this.#network;
+    this.#client = new DirectLaneClient(
+      {},
+      { tickets, routes, downloadLimit: this.downloadLimit, nowMs: () => performance.now() },
+    );
+  }
+
+  /** Says goodbye; what is being sent breaks off. */
+  async stop(): Promise<void> {
+    this.#serve.stop();
+    await this.#network?.stop();
+    await this.#client?.stop();
+    await this.#server.stop();
+  }
+
+  get id(): NodeId {
+    return this.#started.id;
+  }
+
+  get peers(): readonly PeerView[] {
+    return this.#started.peers;
+  }
+
+  /** Bytes per second of the best interface; what nobody knows counts as a gigabit. */
+  get capacityBytesPerS(): number {
+    return Math.max(...this.#started.lanes.map(({ speedBytesPerS }) => speedBytesPerS), GIGABIT);
+  }
+
+  open(peer: NodeId, link: string): RangeSource | FileSource {
+    if (link !== LIBP2P_LINK && this.#client?.reaches(peer, link) === true) return this.#client.source(peer, link);
+    throw new SwarmError("PEER_UNREACHABLE", `no lane leads to ${peer} over ${link}`);
+  }
+
+  announce(record: Announcement): void {
+    this.#started.announce(toWire(record));
+  }
+
+  tell(peer: NodeId, record: Announcement): void {
+    this.#started.tell(peer, toWire(record));
+  }
+
+  ban(peer: NodeId, why: string): void {
+    this.#tickets.revoke(peer);
+    this.#started.ban(peer, why);
+  }
+
+  stopServing(request: number): void {
+    this.#serve.stopServing(request);
+  }
+
+  #makeNetwork(lanePort: number): PeerNetwork {
+    const { stateDir, p2pPort, peers, mdns, links } = this.#config;
+    const { logger, push } = this.#deps;
+    const cluster = OPEN_CLUSTER;
+    return new PeerNetwork(
+      {
+        keyPath: join(stateDir, "node.key"),
+        port: p2pPort,
+        peers,
+        cluster,
+        lanePort,
+        linkOverrides: links,
+        agent: `swarmd/${VERSION}`,
+      },
+      {
+        logger,
+        ...(mdns ? { discovery: mdnsDiscovery({ ...MDNS_DEFAULTS, cluster }) } : {}),
+        tickets: { issue: (peer, blob) => this.#tickets.issue(peer, blob, performance.now()) },
+        events: {
+          peerUp: (peer, routes) => push({ type: "peer-up", peer, links: routes }),
+          peerDown: (peer) => push({ type: "peer-down", peer }),
+          heard: (peer, record) => push({ type: "heard", peer, record: fromWire(record) }),
+        },
+      },
+    );
+  }
+
+  get #started(): PeerNetwork {
+    if (this.#network === undefined) throw new SwarmError("INTERNAL", "the swarm has not started");
+    return this.#network;
+  }
+}
+
+const GIGABIT = 125_000_000;
