@@ -32,19 +32,19 @@ const ROOMS: readonly Room[] = [
   },
   {
     at: `${DAEMON}/core/catalog`,
-    mayImport: [],
+    mayImport: [`${DAEMON}/core/shard-set.ts`, `${DAEMON}/core/rendezvous.ts`],
     packages: [PROTOCOL],
     because: "who has what is folded from announcements alone",
   },
   {
     at: `${DAEMON}/core/planner`,
-    mayImport: [`${DAEMON}/core/catalog`, `${DAEMON}/core/messages.ts`],
+    mayImport: [`${DAEMON}/core/catalog`, `${DAEMON}/core/messages.ts`, `${DAEMON}/core/rendezvous.ts`],
     packages: [PROTOCOL],
     because: "a plan is a pure function of what it is shown",
   },
   {
     at: `${DAEMON}/core/session`,
-    mayImport: [`${DAEMON}/core/messages.ts`, `${DAEMON}/core/shard-set.ts`],
+    mayImport: [`${DAEMON}/core/messages.ts`, `${DAEMON}/core/shard-set.ts`, `${DAEMON}/core/rendezvous.ts`],
     packages: [PROTOCOL],
     because: "one blob's life knows nothing of other blobs, or of who serves them",
   },

@@ -11,12 +11,12 @@ import type { BlobNews } from "./catalog/announcement.js";
 import { Fetching } from "./fetching.js";
 import { Lifecycle } from "./lifecycle.js";
 import type { Effect, Input } from "./messages.js";
+import { OriginPlanner } from "./origin-planner.js";
 import { PeerFaults } from "./peer-faults.js";
-import { OriginPlanner } from "./planner/origin-planner.js";
-import { SwarmPlanner } from "./planner/swarm-planner.js";
 import { type Attempt, firstShard } from "./session/attempt.js";
 import type { Session } from "./session/session.js";
 import { type EngineOptions, EngineState } from "./state.js";
+import { SwarmPlanner } from "./swarm-planner.js";
 import { Uploads } from "./uploads.js";
 import { Watch } from "./watch.js";
 

@@ -6,6 +6,9 @@
  */
 import type { Fault as AnyFault, BlobId, NodeId } from "@swarmd/protocol";
 import type { Announcement, PeerLink } from "./catalog/announcement.js";
+import type { Verdict } from "./policy/admit.js";
+
+export type { Verdict } from "./policy/admit.js";
 
 /** One `swarm pull`; several may want the same blob. */
 export type PullId = number;
@@ -74,17 +77,6 @@ export interface Fault extends AnyFault {
   /** PEER_BUSY, PEER_LACKS: who else may have the shard, as the refusing peer said. */
   readonly redirect?: readonly NodeId[];
 }
-
-/** What a peer that asks for a shard is told. */
-export type Verdict =
-  /** Send what is there, go on as more arrives. */
-  | { readonly kind: "serve" }
-  /** `busy` and `lacks` may change within moments; `redirect` names others to ask meanwhile. */
-  | {
-      readonly kind: "refuse";
-      readonly code: "PEER_BUSY" | "PEER_LACKS" | "PEER_DENIED";
-      readonly redirect: readonly NodeId[];
-    };
 
 export type Input =
   /** A pull needs a blob. Answered by `open`, later by `settled`. */

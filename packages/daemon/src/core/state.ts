@@ -2,11 +2,11 @@
 import type { BlobId, NodeId } from "@swarmd/protocol";
 import { Catalog } from "./catalog/catalog.js";
 import type { AttemptId, BlobSpec, Effect, PullId, RequestId } from "./messages.js";
+import { compareSessions } from "./order.js";
 import type { Standing } from "./planner/duty-order.js";
-import { compareSessions } from "./planner/order.js";
-import { keyOf } from "./planner/rendezvous.js";
 import { OriginHealth } from "./policy/origin-health.js";
 import { Quantiles } from "./policy/quantiles.js";
+import { keyOf } from "./rendezvous.js";
 import type { Attempt } from "./session/attempt.js";
 import type { Session } from "./session/session.js";
 import { Timers } from "./timers.js";

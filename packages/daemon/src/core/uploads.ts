@@ -3,13 +3,13 @@ import type { BlobId, NodeId } from "@swarmd/protocol";
 import { holdsShard, isUsable } from "./catalog/catalog.js";
 import type { Input, RequestId } from "./messages.js";
 import { placeScore } from "./planner/duty-order.js";
-import { keyOf, shardKeyOf } from "./planner/rendezvous.js";
 import { areSeedsScarce } from "./planner/scarce.js";
-import type { SwarmPlanner } from "./planner/swarm-planner.js";
 import { fastThreshold } from "./planner/tiers.js";
 import { admit, loadOf, type Standing } from "./policy/admit.js";
+import { keyOf, shardKeyOf } from "./rendezvous.js";
 import type { Session } from "./session/session.js";
 import type { EngineState, Upload } from "./state.js";
+import type { SwarmPlanner } from "./swarm-planner.js";
 
 type Asked = Extract<Input, { readonly type: "asked" }>;
 

@@ -4,11 +4,11 @@ import type { Fetching } from "./fetching.js";
 import type { Lifecycle } from "./lifecycle.js";
 import type { PeerFaults } from "./peer-faults.js";
 import { hedge } from "./planner/hedge.js";
-import { drawOf, shardKeyOf } from "./planner/rendezvous.js";
 import { stallAfterMs } from "./planner/stall.js";
-import type { SwarmPlanner } from "./planner/swarm-planner.js";
+import { drawOf, shardKeyOf } from "./rendezvous.js";
 import { type Attempt, firstShard, isPaced, lastShard } from "./session/attempt.js";
 import type { EngineState } from "./state.js";
+import type { SwarmPlanner } from "./swarm-planner.js";
 
 /** A quarter of the least patience: fine enough to act on. */
 const SWEEP_MS = 250;

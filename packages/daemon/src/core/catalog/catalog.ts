@@ -6,7 +6,7 @@
  * Never: a decision; more memory than its limits allow, whatever peers say.
  */
 import { type BlobId, type NodeId, shardCount } from "@swarmd/protocol";
-import { keyOf } from "../planner/rendezvous.js";
+import { keyOf } from "../rendezvous.js";
 import { ShardSet } from "../shard-set.js";
 import type { Announcement, BlobNews, LinkClass, PeerLink } from "./announcement.js";
 

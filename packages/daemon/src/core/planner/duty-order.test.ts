@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type NodeId, parseNodeId } from "@swarmd/protocol";
+import { keyOf, shardKeyOf } from "../rendezvous.js";
 import { type Contender, dutyOrder, FAN_OUT } from "./duty-order.js";
-import { keyOf, shardKeyOf } from "./rendezvous.js";
 
 function contender(name: string, capacityBytesPerS = 125e6, isEligible = true): Contender {
   const id = parseNodeId(name);

@@ -6,7 +6,7 @@
  * shards and low in those of many.
  */
 import type { NodeId } from "@swarmd/protocol";
-import { scoreOf } from "./rendezvous.js";
+import { scoreOf } from "../rendezvous.js";
 import { fastThreshold, SLOW_PENALTY } from "./tiers.js";
 
 /** Children in the tree: four levels reach 340 nodes, and a node on top still feeds each child well. */

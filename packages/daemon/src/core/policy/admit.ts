@@ -1,6 +1,16 @@
 /** Whether a peer that asks for a shard gets an upload slot. A pure function, with a table test. */
 import type { NodeId } from "@swarmd/protocol";
-import type { Verdict } from "../messages.js";
+
+/** What the asker is told. */
+export type Verdict =
+  /** Send what is there, go on as more arrives. */
+  | { readonly kind: "serve" }
+  /** `busy` and `lacks` may change within moments; `redirect` names others to ask meanwhile. */
+  | {
+      readonly kind: "refuse";
+      readonly code: "PEER_BUSY" | "PEER_LACKS" | "PEER_DENIED";
+      readonly redirect: readonly NodeId[];
+    };
 
 /** What our node has of the shard. */
 export type Standing =

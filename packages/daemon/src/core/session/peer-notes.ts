@@ -1,6 +1,5 @@
 /** What a session learned while asking peers: whom to leave alone for which shard, whom to try, what waits until when. */
 import type { NodeId } from "@swarmd/protocol";
-import type { DutyOrder } from "../planner/duty-order.js";
 
 /** `busy`: had no slot or not the shard yet. `failed`: does not count for this shard any more. */
 type Kind = "busy" | "failed";
@@ -11,14 +10,6 @@ interface Avoidance {
 }
 
 const NOBODY: ReadonlySet<NodeId> = new Set();
-
-/** An order and what it was computed from. */
-export interface CachedOrder {
-  readonly order: DutyOrder;
-  readonly root: NodeId | undefined;
-  readonly version: number;
-  readonly untilMs: number;
-}
 
 export class PeerNotes {
   /** For rendezvous hashing. */
@@ -31,8 +22,8 @@ export class PeerNotes {
   readonly waits = new Map<number, number>();
   /** Since when nothing could be done about a shard. */
   readonly waitingSince = new Map<number, number>();
-  /** Orders computed lately; see the swarm planner. */
-  readonly orders = new Map<number, CachedOrder>();
+  /** How often somebody failed: what was computed before leaves out the wrong nodes. */
+  failures = 0;
   /** Shards of which wrong bytes are in the file. */
   readonly poisoned = new Set<number>();
   readonly #hints = new Map<number, readonly NodeId[]>();
@@ -73,7 +64,7 @@ export class PeerNotes {
       this.#avoided.set(shard, avoided);
     }
     avoided.set(peer, { kind, untilMs });
-    if (kind === "failed") this.orders.delete(shard);
+    if (kind === "failed") this.failures += 1;
   }
 
   isAvoided(shard: number, peer: NodeId, nowMs: number, kind?: Kind): boolean {
@@ -113,7 +104,6 @@ export class PeerNotes {
     this.flows(shard);
     this.waits.delete(shard);
     this.#contributors.delete(shard);
-    this.orders.delete(shard);
     this.#avoided.delete(shard);
   }
 }

@@ -6,7 +6,7 @@
  */
 import { type BlobId, SwarmError } from "@swarmd/protocol";
 import type { AttemptId, BlobSpec, PullId, ResumeState, WantOptions } from "../messages.js";
-import { keyOf } from "../planner/rendezvous.js";
+import { keyOf } from "../rendezvous.js";
 import { PeerNotes } from "./peer-notes.js";
 import { ShardTable } from "./shard-table.js";
 

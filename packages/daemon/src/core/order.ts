@@ -1,5 +1,5 @@
 /** Which shard is due next: heads of all blobs, then small blobs, then the others, each by its pull's wish. */
-import type { Session } from "../session/session.js";
+import type { Session } from "./session/session.js";
 
 /** A blob of one shard is done with one request: having it early lets loaders read configs and tokenizers. */
 function isSmall(session: Session): boolean {

@@ -5,18 +5,18 @@
  * they work on together, so what one fetches from the origin, all others are ready to follow.
  */
 import type { NodeId } from "@swarmd/protocol";
-import { type BlobPeers, holdsShard, isUsable, type Peer, type PeerBlob } from "../catalog/catalog.js";
-import type { Fetching } from "../fetching.js";
-import type { PullId, Reason, Source } from "../messages.js";
-import type { Session } from "../session/session.js";
-import type { EngineState } from "../state.js";
-import { decide } from "./decide.js";
-import { type Contender, type DutyOrder, dutyOrder } from "./duty-order.js";
-import type { Answer, Question } from "./question.js";
-import { compareOffers, type Offer } from "./rank.js";
-import { orderByRarity } from "./rarest.js";
+import { type BlobPeers, holdsShard, isUsable, type Peer, type PeerBlob } from "./catalog/catalog.js";
+import type { Fetching } from "./fetching.js";
+import type { PullId, Reason, Source } from "./messages.js";
+import { decide } from "./planner/decide.js";
+import { type Contender, type DutyOrder, dutyOrder } from "./planner/duty-order.js";
+import type { Answer, Question } from "./planner/question.js";
+import { compareOffers, type Offer } from "./planner/rank.js";
+import { orderByRarity } from "./planner/rarest.js";
+import { areSeedsScarce } from "./planner/scarce.js";
 import { drawOf, shardKeyOf } from "./rendezvous.js";
-import { areSeedsScarce } from "./scarce.js";
+import type { Session } from "./session/session.js";
+import type { EngineState } from "./state.js";
 
 /** A want that is news to us counts for duty only after this time, when everybody has heard of it. */
 const NEWCOMER_MS = 1_000;
@@ -40,11 +40,20 @@ interface Holder {
   readonly best: PeerBlob | undefined;
 }
 
+/** An order and what it was computed from. */
+interface CachedOrder {
+  readonly order: DutyOrder;
+  readonly root: NodeId | undefined;
+  readonly version: number;
+  readonly untilMs: number;
+}
+
 const NOBODY: Holder = { any: false, best: undefined };
 
 export class SwarmPlanner {
   readonly #state: EngineState;
   readonly #fetching: Fetching;
+  readonly #orders = new Map<Session, Map<number, CachedOrder>>();
   readonly #reasons = new Map<Session, Map<number, Reason>>();
 
   constructor(state: EngineState, fetching: Fetching) {
@@ -137,7 +146,9 @@ export class SwarmPlanner {
     return this.#holderOf(session, shard, blob, false, besides).best?.peer;
   }
 
+  /** The session is over. */
   forget(session: Session): void {
+    this.#orders.delete(session);
     this.#reasons.delete(session);
   }
 
@@ -307,14 +318,19 @@ export class SwarmPlanner {
   /** Orders are kept for a moment: a shard that was refused is asked for again and again, and little changes meanwhile. */
   #orderOf(session: Session, shard: number, blob: BlobPeers, fromSeed: boolean): DutyOrder {
     const { nowMs } = this.#state;
-    const { orders } = session.notes;
+    let orders = this.#orders.get(session);
+    if (orders === undefined) {
+      orders = new Map();
+      this.#orders.set(session, orders);
+    }
     const root = this.#rootOf(session, shard, blob)?.id;
+    const version = blob.version + session.notes.failures;
     const cached = orders.get(shard);
-    if (cached !== undefined && cached.untilMs > nowMs && cached.version === blob.version && cached.root === root) {
+    if (cached !== undefined && cached.untilMs > nowMs && cached.version === version && cached.root === root) {
       return cached.order;
     }
     const order = this.#computeOrder(session, shard, blob, fromSeed);
-    orders.set(shard, { order, root, version: blob.version, untilMs: nowMs + ORDER_KEPT_MS });
+    orders.set(shard, { order, root, version, untilMs: nowMs + ORDER_KEPT_MS });
     return order;
   }
 

@@ -3,13 +3,13 @@
  *
  * Runs when something changed. Looks at blobs in order and stops as soon as every worker is busy.
  */
-import type { Fetching } from "../fetching.js";
-import type { Lifecycle } from "../lifecycle.js";
-import type { Fault, PullId, Reason } from "../messages.js";
-import type { Session } from "../session/session.js";
-import type { EngineState } from "../state.js";
+import type { Fetching } from "./fetching.js";
+import type { Lifecycle } from "./lifecycle.js";
+import type { Fault, PullId, Reason } from "./messages.js";
 import { nextHead } from "./order.js";
-import { runLength } from "./run-length.js";
+import { runLength } from "./planner/run-length.js";
+import type { Session } from "./session/session.js";
+import type { EngineState } from "./state.js";
 
 /** Long enough for a peer that restarts to be back. */
 const STUCK_MS = 30_000;
