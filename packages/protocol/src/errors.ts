@@ -4,6 +4,8 @@
  * The table says, per code: the exit code of `swarm`, the HTTP status of the local API, and whose fault it is.
  */
 
+import type { NodeId } from "./brands.js";
+
 /** Who has to answer for a failed fetch. Scoring and back-off read only this. */
 export type Blame = "peer" | "origin" | "self" | "none";
 
@@ -50,6 +52,23 @@ const CODES = {
   /** `--offline`, and what was asked for is not in the cache. */
   OFFLINE: { exit: 6, http: 504, blame: "none" },
 
+  /** A peer could not be reached or broke off. */
+  PEER_UNREACHABLE: { exit: 6, http: 504, blame: "peer" },
+  /** A peer has no upload slot free now. */
+  PEER_BUSY: { exit: 6, http: 503, blame: "none" },
+  /** A peer does not have the shard, and is not about to get it. */
+  PEER_LACKS: { exit: 6, http: 404, blame: "none" },
+  /** A peer may not serve this to us. */
+  PEER_DENIED: { exit: 6, http: 403, blame: "none" },
+  /** A peer sent nothing for too long. */
+  PEER_STALLED: { exit: 6, http: 504, blame: "peer" },
+  /** A peer sent a shard that does not match its attestation or proof. */
+  PEER_CORRUPT: { exit: 5, http: 502, blame: "peer" },
+  /** A peer found out that what it passed on to us is wrong, and says so. */
+  PEER_TAINTED: { exit: 5, http: 502, blame: "none" },
+  /** A peer broke the protocol. */
+  PEER_FAULT: { exit: 6, http: 502, blame: "peer" },
+
   NO_SPACE: { exit: 7, http: 507, blame: "self" },
   DAEMON_UNREACHABLE: { exit: 8, http: 503, blame: "none" },
   /** Another node uses this state folder. */
@@ -71,6 +90,8 @@ export interface SwarmErrorOptions {
   readonly blame?: Blame;
   /** The source asked to be left alone this long. */
   readonly retryAfterMs?: number;
+  /** PEER_BUSY, PEER_LACKS: who else may have the shard, as the refusing peer said. */
+  readonly redirect?: readonly NodeId[];
 }
 
 /** The one error class of this project. `message` says what happened and to what; `hint` says what to do. */
@@ -80,6 +101,7 @@ export class SwarmError extends Error {
   readonly blame: Blame;
   readonly hint: string | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly redirect: readonly NodeId[] | undefined;
 
   constructor(code: ErrorCode, message: string, options: SwarmErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -87,6 +109,7 @@ export class SwarmError extends Error {
     this.blame = options.blame ?? CODES[code].blame;
     this.hint = options.hint;
     this.retryAfterMs = options.retryAfterMs;
+    this.redirect = options.redirect;
   }
 }
 
@@ -141,16 +164,19 @@ export interface Fault {
   /** The source asked to be left alone this long. */
   readonly retryAfterMs?: number;
   readonly hint?: string;
+  /** PEER_BUSY, PEER_LACKS: who else may have the shard, as the refusing peer said. */
+  readonly redirect?: readonly NodeId[];
 }
 
 export function toFault(error: unknown): Fault {
-  const { code, blame, message, retryAfterMs, hint } = toSwarmError(error);
+  const { code, blame, message, retryAfterMs, hint, redirect } = toSwarmError(error);
   return {
     code,
     blame,
     message,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(hint === undefined ? {} : { hint }),
+    ...(redirect === undefined ? {} : { redirect }),
   };
 }
 
