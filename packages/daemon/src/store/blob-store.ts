@@ -33,6 +33,7 @@ import { KeyedMutex } from "./keyed-mutex.js";
 import { type LocalFile, placeInLocalDir } from "./local-dir.js";
 import { linkOrCopy, placeFile } from "./place-file.js";
 import { isLinkedInSnapshot, linkIntoSnapshot, readRef, type SnapshotFile, writeRef } from "./snapshots.js";
+import { type OpenBlob, openStagingFile, openWholeFile } from "./open-blob.js";
 import type { Staging } from "./staging.js";
 import { type HalfDone, StagingFiles } from "./staging-files.js";
 import { readTree, writeTree } from "./trees.js";
@@ -166,6 +167,20 @@ export class BlobStore {
   /** The staging file of a blob that is open in this process. */
   findOpen(blob: BlobId): Staging | undefined {
     return this.#open.get(blob);
+  }
+
+  /**
+   * Opens a blob for peers to read from, whole or arriving. What is open stays readable when the file is removed.
+   *
+   * @returns `undefined` when there is nothing of it here
+   * @throws SwarmError STORE_FAULT
+   */
+  async openBlob(blob: BlobId): Promise<OpenBlob | undefined> {
+    const staging = this.#open.get(blob);
+    const arriving = staging && (await openStagingFile(staging));
+    if (arriving !== undefined) return arriving;
+    const found = await this.find(blob);
+    return found && openWholeFile(found.path, SHARD_BYTES);
   }
 
   /**

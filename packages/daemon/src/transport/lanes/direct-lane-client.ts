@@ -91,7 +91,7 @@ export class DirectLaneClient {
     let outcome = await this.#run(peer, link, order, signal);
     if (outcome.needsTicket === true) {
       this.#tickets.delete(keyOf(peer, order.blob));
-      outcome = await this.#run(peer, link, order, signal);
+      outcome = await this.#run(peer, link, { ...order, startBytes: outcome.positionBytes }, signal);
     }
     const { positionBytes, fault } = outcome;
     const bytes = positionBytes - order.startBytes;

@@ -7,22 +7,27 @@ import type { LaneAddress } from "./ports.js";
 import type { RateLimit } from "./rate-limit.js";
 import { parseResponseHead, type ResponseHead } from "./response-head.js";
 
-/** One read. Half of a second-level cache or less, so that hashing and writing find the bytes near. */
-const READ_BYTES = 512 * 1024;
+/** For heads and explanations. What comes of a body with its head is copied, so this is small. */
+const HEAD_BUFFER_BYTES = 64 * 1024;
 const MOST_HEAD_BYTES = 16 * 1024;
 /** Of an answer that explains a refusal. */
 const MOST_TEXT_BYTES = 16 * 1024;
+/** Much less than any deadline. */
+const PAUSE_REFRESH_MS = 1_000;
 const HEAD_END = Buffer.from("\r\n\r\n");
 const NOTHING = Buffer.alloc(0);
 
 /** Every callback has done with its bytes when it returns, so one buffer serves all connections of a thread. */
-const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
+const headBuffer = Buffer.allocUnsafeSlow(HEAD_BUFFER_BYTES);
 
-/** Takes the body of a 200 or 206. Blocks as long as it likes; what it throws ends the connection and comes out of `exchange`. */
+/** Takes the body of a 200 or 206. What it throws ends the connection and comes out of `exchange`. */
 export interface BodyTaker {
   /** Says whether this answer is what was asked for. @throws SwarmError if not */
   begin(head: ResponseHead): void;
-  take(chunk: Uint8Array): void;
+  /** Where the next bytes are to be put; asked anew after every `take`. Never empty. */
+  target(): Buffer;
+  /** So many bytes are in what `target` gave. A promise means: nothing more until it resolves. */
+  take(bytes: number): Promise<void> | undefined;
 }
 
 export interface Exchange {
@@ -49,7 +54,7 @@ export class LaneConnection {
   #phase: Phase = "connecting";
   #timer: NodeJS.Timeout | undefined;
   #total: NodeJS.Timeout | undefined;
-  #pacer: NodeJS.Timeout | undefined;
+  #pacer: () => void = () => undefined;
   #pending = NOTHING;
   #leftBytes = 0;
   #head: ResponseHead | undefined;
@@ -64,7 +69,11 @@ export class LaneConnection {
     this.#deadlines = options.deadlines;
     this.#limit = options.limit;
     const { host, port } = address;
-    const onread = { buffer: readBuffer, callback: (bytes: number) => this.#read(bytes) };
+    const onread = {
+      // Asked for the first read and after each one.
+      buffer: () => this.#target(),
+      callback: (bytes: number, buffer: Uint8Array) => this.#read(bytes, buffer as Buffer),
+    };
     const target = { host, port, onread, noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 };
     this.#socket =
       options.certificateSha256 === undefined
@@ -138,34 +147,46 @@ export class LaneConnection {
     this.#fail(error);
   }
 
+  /** Bodies go straight to where they are hashed and written from. */
+  #target(): Buffer {
+    return (this.#phase === "body" ? this.#taker?.target() : undefined) ?? headBuffer;
+  }
+
   /** @returns `false` to stop reading for a while */
-  #read(bytes: number): boolean {
+  #read(bytes: number, buffer: Buffer): boolean {
     if (this.#phase === "closed") return false;
-    const chunk = readBuffer.subarray(0, bytes);
+    let wait: Promise<void> | undefined;
     try {
-      this.#feed(chunk);
+      wait = this.#feed(bytes, buffer);
     } catch (error) {
       this.#fail(toSwarmError(error));
       return false;
     }
-    this.#timer?.refresh();
-    return this.#pace(bytes);
+    const waitMs = this.#limit.reserve(bytes);
+    if (wait === undefined && waitMs < 1) {
+      this.#timer?.refresh();
+      return true;
+    }
+    void this.#pause(wait, waitMs);
+    return false;
   }
 
-  #feed(chunk: Buffer): void {
+  #feed(bytes: number, buffer: Buffer): Promise<void> | undefined {
     switch (this.#phase) {
       case "head":
-        return this.#feedHead(chunk);
+        return this.#feedHead(buffer.subarray(0, bytes));
       case "body":
-        return this.#feedBody(chunk);
+        // The first bytes of a body may come with the head, and the read after that may have been prepared before.
+        return buffer === headBuffer ? this.#copyBody(buffer.subarray(0, bytes)) : this.#feedBody(bytes);
       case "text":
-        return this.#feedText(chunk);
+        this.#feedText(buffer.subarray(0, bytes));
+        return undefined;
       default:
         throw new SwarmError("PEER_FAULT", `${this.#name} sent bytes that nobody asked for`);
     }
   }
 
-  #feedHead(chunk: Buffer): void {
+  #feedHead(chunk: Buffer): Promise<void> | undefined {
     const all = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
     const end = all.indexOf(HEAD_END);
     if (end === -1 ? all.length > MOST_HEAD_BYTES : end > MOST_HEAD_BYTES) {
@@ -173,46 +194,60 @@ export class LaneConnection {
     }
     if (end === -1) {
       this.#pending = Buffer.from(all);
-      return;
+      return undefined;
     }
     this.#pending = NOTHING;
-    this.#begin(parseResponseHead(all.toString("latin1", 0, end)), all.subarray(end + HEAD_END.length));
+    return this.#begin(parseResponseHead(all.toString("latin1", 0, end)), all.subarray(end + HEAD_END.length));
   }
 
-  #begin(head: ResponseHead, rest: Uint8Array): void {
+  #begin(head: ResponseHead, rest: Buffer): Promise<void> | undefined {
     this.#head = head;
     this.#leftBytes = head.lengthBytes;
     this.#setTimer(this.#deadlines.idleMs, "sent nothing more");
     if (head.status === 200 || head.status === 206) {
       this.#taker?.begin(head);
       this.#phase = "body";
-      this.#feedBody(rest);
-      return;
+      return this.#copyBody(rest);
     }
     if (head.lengthBytes > MOST_TEXT_BYTES) {
       throw new SwarmError("PEER_FAULT", `${this.#name} refused with ${head.lengthBytes} bytes of explanation`);
     }
     this.#phase = "text";
     this.#feedText(rest);
+    return undefined;
   }
 
-  #feedBody(chunk: Uint8Array): void {
-    this.#count(chunk);
-    if (chunk.length > 0) this.#taker?.take(chunk);
+  #copyBody(chunk: Buffer): Promise<void> | undefined {
+    let wait: Promise<void> | undefined;
+    let rest = chunk;
+    while (rest.length > 0 && this.#phase === "body") {
+      const target = this.#taker?.target() ?? NOTHING;
+      const copied = rest.copy(target);
+      rest = rest.subarray(copied);
+      wait = this.#feedBody(copied);
+    }
+    if (rest.length > 0) this.#count(rest.length);
+    return wait;
+  }
+
+  #feedBody(bytes: number): Promise<void> | undefined {
+    this.#count(bytes);
+    const wait = this.#taker?.take(bytes);
     if (this.#leftBytes === 0) this.#finish("");
+    return wait;
   }
 
-  #feedText(chunk: Uint8Array): void {
-    this.#count(chunk);
+  #feedText(chunk: Buffer): void {
+    this.#count(chunk.length);
     this.#pending = Buffer.concat([this.#pending, chunk]);
     if (this.#leftBytes === 0) this.#finish(Buffer.from(this.#pending).toString("utf8"));
   }
 
-  #count(chunk: Uint8Array): void {
-    if (chunk.length > this.#leftBytes) {
+  #count(bytes: number): void {
+    if (bytes > this.#leftBytes) {
       throw new SwarmError("PEER_FAULT", `${this.#name} sent more bytes than it had announced`);
     }
-    this.#leftBytes -= chunk.length;
+    this.#leftBytes -= bytes;
   }
 
   /** body | text -> idle. */
@@ -226,22 +261,26 @@ export class LaneConnection {
     this.#resolve({ head, text });
   }
 
-  /** Whoever takes faster than allowed pauses: then the sender feels it through TCP. */
-  #pace(bytes: number): boolean {
-    const waitMs = this.#limit.reserve(bytes);
-    if (waitMs < 1) return true;
-    this.#pacer = setTimeout(() => {
-      this.#timer?.refresh();
-      this.#socket.resume();
-    }, waitMs);
-    return false;
+  /** Stops reading while the disk or the rate limit says so: the sender feels it through TCP. Our own slowness is not the peer's. */
+  async #pause(wait: Promise<void> | undefined, waitMs: number): Promise<void> {
+    const timer = this.#timer;
+    const paused = setInterval(() => timer?.refresh(), PAUSE_REFRESH_MS);
+    await wait;
+    if (waitMs >= 1) {
+      await new Promise<void>((resolve) => {
+        this.#pacer = resolve;
+        setTimeout(resolve, waitMs);
+      });
+    }
+    clearInterval(paused);
+    if (this.#phase !== "closed") this.#socket.resume();
   }
 
   #fail(error: SwarmError): void {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
     this.#clearTimers();
-    clearTimeout(this.#pacer);
+    this.#pacer();
     this.#socket.destroy();
     this.#reject(error);
     this.onClose();

@@ -4,11 +4,10 @@ import type { BodyTaker, Exchange, LaneConnection } from "./lane-connection.js";
 import type { LaneConnections } from "./lane-connections.js";
 import type { FetchOrder, LaneDeadlines, LaneReport } from "./lane-orders.js";
 import type { LaneAddress } from "./ports.js";
+import type { ReceiveBuffers } from "./receive-buffers.js";
 import type { ResponseHead } from "./response-head.js";
 import { ShardFile, type ShardHasher } from "./shard-file.js";
 
-/** A slow link shows its bytes after this time at the latest. */
-const LINGER_MS = 20;
 /** Refusals name a few others; a longer list is not read to its end. */
 const MOST_REDIRECTS = 16;
 
@@ -17,6 +16,7 @@ const MORE_TRIES = 2;
 
 export interface LaneFetchDeps {
   readonly connections: LaneConnections;
+  readonly buffers: ReceiveBuffers;
   readonly deadlines: LaneDeadlines;
   readonly newHasher: () => ShardHasher;
   readonly report: (report: LaneReport) => void;
@@ -37,30 +37,29 @@ export class LaneFetch {
 
   /** What has arrived stays in the file. */
   cancel(): void {
-    const stopped = new SwarmError("INTERRUPTED", "the transfer was stopped");
-    this.#abort.abort(stopped);
-    this.#connection?.close(stopped);
+    this.#stop(new SwarmError("INTERRUPTED", "the transfer was stopped"));
+  }
+
+  #stop(why: SwarmError): void {
+    this.#abort.abort(why);
+    this.#connection?.close(why);
   }
 
   /** Reports `written` as bytes come and `ended` once; never throws. */
   async run(): Promise<void> {
-    const { id } = this.#order;
-    let positionBytes = this.#order.startBytes;
+    const { id, startBytes } = this.#order;
+    let positionBytes = startBytes;
     let failure: unknown;
     try {
-      const file = new ShardFile(this.#order, {
+      const file = await ShardFile.open(this.#order, {
+        buffers: this.#deps.buffers,
         newHasher: this.#deps.newHasher,
-        onWritten: (written, hash) =>
-          this.#deps.report({ type: "written", id, positionBytes: written, hash: new Uint8Array(hash) }),
+        onWritten: (written, hash) => this.#deps.report({ type: "written", id, positionBytes: written, hash }),
+        onFault: (fault) => this.#stop(fault),
       });
-      const linger = setInterval(() => file.report(), LINGER_MS);
-      try {
-        await this.#fetchAll(file);
-      } finally {
-        clearInterval(linger);
-        positionBytes = file.positionBytes;
-        file.close();
-      }
+      failure = await this.#fetchInto(file);
+      positionBytes = file.writtenBytes;
+      await file.close();
     } catch (error) {
       failure = error;
     }
@@ -74,18 +73,35 @@ export class LaneFetch {
     });
   }
 
+  /** Returns what went wrong first; what has arrived is written in any case. */
+  async #fetchInto(file: ShardFile): Promise<unknown> {
+    let failure: unknown;
+    try {
+      await this.#fetchAll(file);
+    } catch (error) {
+      failure = error;
+    }
+    try {
+      await file.flush();
+    } catch (error) {
+      // A full disk explains a broken stream, not the other way round.
+      return error;
+    }
+    return failure;
+  }
+
   /** A link that breaks goes to the end of the line. Who has brought nothing over any link is not asked again. */
   async #fetchAll(file: ShardFile): Promise<void> {
     let addresses = this.#order.addresses;
     let fruitless = 0;
     for (let broken = 0; ; ) {
-      const before = file.positionBytes;
+      const before = file.receivedBytes;
       const { connection, isUsed } = await this.#connect(addresses);
       try {
         return await this.#ask(connection, file);
       } catch (error) {
         if (!isBreak(error)) throw error;
-        const hasMoved = file.positionBytes > before;
+        const hasMoved = file.receivedBytes > before;
         // A connection that rested may have been closed by the peer at this very moment: that says nothing about the link.
         if (isUsed && !hasMoved) continue;
         broken += 1;
@@ -124,7 +140,7 @@ export class LaneFetch {
       `GET /blobs/${blob} HTTP/1.1`,
       `Host: ${host}:${address.port}`,
       `Authorization: Bearer ${ticket}`,
-      `Range: bytes=${file.positionBytes}-${endBytes - 1}`,
+      `Range: bytes=${file.receivedBytes}-${endBytes - 1}`,
       "\r\n",
     ].join("\r\n");
   }
@@ -133,12 +149,13 @@ export class LaneFetch {
     const { endBytes, sizeBytes } = this.#order;
     return {
       begin(head) {
-        const wanted = { startBytes: file.positionBytes, endBytes, sizeBytes };
+        const wanted = { startBytes: file.receivedBytes, endBytes, sizeBytes };
         if (!isAnswerTo(head, wanted)) {
           throw new SwarmError("PEER_FAULT", "a peer answered with another range than it was asked for");
         }
       },
-      take: (chunk) => file.write(chunk),
+      target: () => file.target(),
+      take: (bytes) => file.take(bytes),
     };
   }
 }

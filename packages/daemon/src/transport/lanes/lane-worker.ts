@@ -9,10 +9,12 @@ import { LaneConnections } from "./lane-connections.js";
 import { LaneFetch } from "./lane-fetch.js";
 import type { LaneOrder, LaneReport, LaneThreadData } from "./lane-orders.js";
 import { RateLimit } from "./rate-limit.js";
+import { ReceiveBuffers } from "./receive-buffers.js";
 
 const { deadlines, downloadLimit } = workerData as LaneThreadData;
 const { createShardHasher } = await loadBlake3();
 const connections = new LaneConnections({ limit: RateLimit.join(downloadLimit) });
+const buffers = new ReceiveBuffers();
 const fetches = new Map<number, LaneFetch>();
 
 function report(message: LaneReport): void {
@@ -24,7 +26,7 @@ parentPort?.on("message", (order: LaneOrder) => {
     fetches.get(order.id)?.cancel();
     return;
   }
-  const fetch = new LaneFetch(order, { connections, deadlines, newHasher: createShardHasher, report });
+  const fetch = new LaneFetch(order, { connections, buffers, deadlines, newHasher: createShardHasher, report });
   fetches.set(order.id, fetch);
   void fetch.run().finally(() => fetches.delete(order.id));
 });
