@@ -2,8 +2,9 @@
  * A process that serves one file on the direct lane, to whoever has the ticket it tells its parent. The sending side of the
  * direct-lane benchmark.
  */
-import { openWholeFile } from "@swarmd/daemon/store/open-blob";
+
 import { Serve } from "@swarmd/daemon/serve/serve";
+import { openWholeFile } from "@swarmd/daemon/store/open-blob";
 import { DirectLaneServer } from "@swarmd/daemon/transport/lanes/direct-lane-server";
 import { makeLaneCertificate } from "@swarmd/daemon/transport/lanes/lane-certificate";
 import { Tickets } from "@swarmd/daemon/transport/lanes/lane-ticket";

@@ -1,5 +1,5 @@
 /** Sends a range of a blob as it becomes servable: reads ahead by one buffer, never past the watermark. */
-import { SwarmError } from "@swarmd/protocol";
+import { SwarmError, toSwarmError } from "@swarmd/protocol";
 import type { LaneOutlet, OpenBlob, SendLimit } from "./ports.js";
 import type { SendBuffers } from "./send-buffers.js";
 
@@ -24,7 +24,7 @@ const KERNEL_BYTES = 4 * 1024 * 1024;
 /** What is written the ordinary way between them: the write tells when the socket has room again. */
 const PRIMER_BYTES = 64 * 1024;
 
-/** @throws SwarmError PEER_STALLED, STORE_FAULT; what the outlet threw; the signal's reason */
+/** @throws SwarmError PEER_STALLED, STORE_FAULT; what the outlet threw; INTERRUPTED or the signal's own SwarmError */
 export async function sendRange(order: SendOrder): Promise<void> {
   const canSendFile = order.outlet.canSendFile === true && order.blob.fileDescriptor !== undefined;
   const [first, second] = order.buffers.take();
@@ -75,7 +75,7 @@ async function sendCopies(order: SendOrder, first: Buffer, second: Buffer): Prom
       const piece = current.subarray(0, Math.min(available, most));
       await Promise.all([blob.read(at, piece), sending]);
       await limit?.take(piece.length, { signal });
-      signal.throwIfAborted();
+      throwIfAborted(signal);
       sending = outlet.write(piece).then(() => onSent(piece.length));
       // Looked at when the next piece is read: until then a failure must not count as unhandled.
       sending.catch(() => undefined);
@@ -92,7 +92,7 @@ async function sendCopies(order: SendOrder, first: Buffer, second: Buffer): Prom
 /** How far may be sent; waits until it is beyond `at`. */
 async function waitForBytes({ blob, idleMs, signal }: SendOrder, at: number): Promise<number> {
   for (;;) {
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     const servable = blob.servableUpTo(at);
     if (servable > at) return servable;
     await nextRise(blob, idleMs, signal);
@@ -108,7 +108,7 @@ function nextRise(blob: OpenBlob, idleMs: number, signal: AbortSignal): Promise<
       if (error === undefined) resolve();
       else reject(error);
     };
-    const onAbort = () => end(signal.reason);
+    const onAbort = () => end(toSwarmError(signal.reason, "INTERRUPTED"));
     const timer = setTimeout(
       () => end(new SwarmError("PEER_STALLED", `nothing more of a shard in progress came for ${idleMs / 1000} s`)),
       idleMs,
@@ -117,4 +117,8 @@ function nextRise(blob: OpenBlob, idleMs: number, signal: AbortSignal): Promise<
     signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) onAbort();
   });
+}
+
+function throwIfAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw toSwarmError(signal.reason, "INTERRUPTED");
 }

@@ -143,7 +143,14 @@ export class Serve {
       this.#deps.admit.served(request);
       return refusal("PEER_LACKS", MESSAGES.PEER_LACKS);
     }
-    return this.#serve({ request, asked, range: { startBytes, endBytes }, blob, stop: new AbortController(), sentBytes: 0 });
+    return this.#serve({
+      request,
+      asked,
+      range: { startBytes, endBytes },
+      blob,
+      stop: new AbortController(),
+      sentBytes: 0,
+    });
   }
 
   #serve(upload: Upload): LaneService {

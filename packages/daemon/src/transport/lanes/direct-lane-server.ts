@@ -87,7 +87,12 @@ export class DirectLaneServer {
     this.#server =
       certificate === undefined
         ? createServer(limits)
-        : createTlsServer({ ...limits, cert: certificate.certificatePem, key: certificate.keyPem, minVersion: "TLSv1.3" });
+        : createTlsServer({
+            ...limits,
+            cert: certificate.certificatePem,
+            key: certificate.keyPem,
+            minVersion: "TLSv1.3",
+          });
     this.#server.maxConnections = opts.mostConnections ?? MOST_CONNECTIONS;
     this.#server.on("connection", (socket: Socket) => this.#admit(socket));
     this.#server.on("request", (request, response) => this.#take(request, response));
@@ -157,15 +162,22 @@ export class DirectLaneServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     // Nobody has a reason to send a body; what is not read would stay in the way of the next request.
-    if (hasBody(request)) return refuse(response, 400, { message: "a request has no body here" }, { connection: "close" });
+    if (hasBody(request))
+      return refuse(response, 400, { message: "a request has no body here" }, { connection: "close" });
     if (request.method !== "GET" && request.method !== "HEAD") {
       return refuse(response, 405, { message: "only GET and HEAD" }, { allow: "GET, HEAD" });
     }
     const blob = findBlob(request.url ?? "");
-    if (blob === undefined) return refuse(response, 404, { message: "no such resource; blobs are at /blobs/<blob id>" });
+    if (blob === undefined)
+      return refuse(response, 404, { message: "no such resource; blobs are at /blobs/<blob id>" });
     const peer = this.#deps.tickets.check(findTicket(request), blob, this.#deps.nowMs());
     if (peer === undefined) {
-      return refuse(response, 401, { message: "no ticket, or one that is not good for this blob now" }, { "www-authenticate": "Bearer" });
+      return refuse(
+        response,
+        401,
+        { message: "no ticket, or one that is not good for this blob now" },
+        { "www-authenticate": "Bearer" },
+      );
     }
     const range = parseRangeHeader(request.headers.range);
     if (range === "unsatisfiable") return refuse(response, 416, { message: "the range makes no sense" });
@@ -192,6 +204,8 @@ export class DirectLaneServer {
       "accept-ranges": "bytes",
       ...(range === undefined ? {} : { "content-range": `bytes ${startBytes}-${endBytes - 1}/${sizeBytes}` }),
     });
+    // The asker learns at once that it will be served, also where the first byte is still on its way to us.
+    response.flushHeaders();
     const gone = new AbortController();
     const over = (error: SwarmError) => gone.abort(error);
     const total = setTimeout(

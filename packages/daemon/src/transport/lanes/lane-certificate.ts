@@ -16,7 +16,11 @@ export async function makeLaneCertificate(): Promise<LaneCertificate> {
   // Loaded only here: most nodes never need it.
   const { generate } = await import("selfsigned");
   const notAfterDate = new Date(Date.now() + VALID_DAYS * 86_400_000);
-  const made = await generate([{ name: "commonName", value: "swarmd" }], { keyType: "ec", curve: "P-256", notAfterDate });
+  const made = await generate([{ name: "commonName", value: "swarmd" }], {
+    keyType: "ec",
+    curve: "P-256",
+    notAfterDate,
+  });
   return {
     certificatePem: made.cert,
     keyPem: made.private,

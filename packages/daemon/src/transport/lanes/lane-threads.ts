@@ -55,7 +55,8 @@ export class LaneThreads {
     const known = [...this.#threads].filter((thread) => thread.addresses.has(key)).sort((a, b) => a.load - b.load)[0];
     const idlest = [...this.#threads].sort((a, b) => a.load - b.load)[0];
     const isFull = this.#threads.size >= this.#limit;
-    const best = known !== undefined && (known.load === 0 || (isFull && known.load <= (idlest?.load ?? 0))) ? known : idlest;
+    const best =
+      known !== undefined && (known.load === 0 || (isFull && known.load <= (idlest?.load ?? 0))) ? known : idlest;
     const thread = best !== undefined && (best.load === 0 || isFull) ? best : this.#start();
     thread.addresses.add(key);
     return thread;

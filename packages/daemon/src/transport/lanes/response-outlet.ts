@@ -1,7 +1,7 @@
 /** Takes bytes into one HTTP response: through the kernel where it can, else by ordinary writes; each has a deadline. */
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { SwarmError } from "@swarmd/protocol";
+import { SwarmError, toSwarmError } from "@swarmd/protocol";
 import type { KernelSend } from "./kernel-send.js";
 import type { LaneOutlet } from "./ports.js";
 
@@ -42,7 +42,7 @@ export class ResponseOutlet implements LaneOutlet {
         this.#response.destroy();
         end(error);
       };
-      const onAbort = () => cut(this.#signal.reason);
+      const onAbort = () => cut(toSwarmError(this.#signal.reason, "INTERRUPTED"));
       const timer = setTimeout(
         () => cut(new SwarmError("PEER_STALLED", `a peer took nothing for ${this.#idleMs / 1000} s`)),
         this.#idleMs,

@@ -71,8 +71,8 @@ export class ShardFile {
   #writing: Promise<void> | undefined;
   #fault: SwarmError | undefined;
   #linger: NodeJS.Timeout | undefined;
-  #told: Mark | undefined;
   #untold: Mark | undefined;
+  #tellLater: NodeJS.Timeout | undefined;
   #toldAtMs = 0;
   #wakeSource: (() => void) | undefined;
 
@@ -145,6 +145,7 @@ export class ShardFile {
   async close(): Promise<void> {
     clearTimeout(this.#linger);
     await this.#writing;
+    clearTimeout(this.#tellLater);
     for (const buffer of [...this.#full, this.#buffer]) this.#deps.buffers.give(buffer);
     await closeFile(this.#fd);
   }
@@ -217,12 +218,19 @@ export class ShardFile {
     }
   }
 
+  /** What is not due yet is told a moment later, if nothing newer comes before. */
   #tell(isDue: boolean): void {
     const mark = this.#untold;
-    const nowMs = performance.now();
-    if (mark === undefined || mark === this.#told || (!isDue && nowMs - this.#toldAtMs < REPORT_GAP_MS)) return;
-    this.#told = mark;
-    this.#toldAtMs = nowMs;
+    if (mark === undefined) return;
+    const gapMs = this.#toldAtMs + REPORT_GAP_MS - performance.now();
+    if (!isDue && gapMs > 0) {
+      this.#tellLater ??= setTimeout(() => this.#tell(true), gapMs);
+      return;
+    }
+    clearTimeout(this.#tellLater);
+    this.#tellLater = undefined;
+    this.#untold = undefined;
+    this.#toldAtMs = performance.now();
     this.#deps.onWritten(mark.positionBytes, mark.hash);
   }
 
