@@ -12,6 +12,7 @@ const HEAD_BUFFER_BYTES = 64 * 1024;
 const MOST_HEAD_BYTES = 16 * 1024;
 /** Of an answer that explains a refusal. */
 const MOST_TEXT_BYTES = 16 * 1024;
+const LIMITED_BYTES = 64 * 1024;
 /** Much less than any deadline. */
 const PAUSE_REFRESH_MS = 1_000;
 const HEAD_END = Buffer.from("\r\n\r\n");
@@ -147,9 +148,11 @@ export class LaneConnection {
     this.#fail(error);
   }
 
-  /** Bodies go straight to where they are hashed and written from. */
+  /** Bodies go straight to where they are hashed and written from; with a limit in small pieces, so that the rate is even. */
   #target(): Buffer {
-    return (this.#phase === "body" ? this.#taker?.target() : undefined) ?? headBuffer;
+    const target = this.#phase === "body" ? this.#taker?.target() : undefined;
+    if (target === undefined) return headBuffer;
+    return this.#limit.bytesPerSecond === undefined ? target : target.subarray(0, LIMITED_BYTES);
   }
 
   /** @returns `false` to stop reading for a while */

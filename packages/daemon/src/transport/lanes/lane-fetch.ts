@@ -100,7 +100,7 @@ export class LaneFetch {
       try {
         return await this.#ask(connection, file);
       } catch (error) {
-        if (!isBreak(error)) throw error;
+        if (!isBreak(error, addresses.length)) throw error;
         const hasMoved = file.receivedBytes > before;
         // A connection that rested may have been closed by the peer at this very moment: that says nothing about the link.
         if (isUsed && !hasMoved) continue;
@@ -172,9 +172,10 @@ function isAnswerTo(head: ResponseHead, wanted: NonNullable<ResponseHead["range"
   );
 }
 
-function isBreak(error: unknown): boolean {
+/** Whether another connection may help. Who stalls is waited for only once per link: the engine has better to do. */
+function isBreak(error: unknown, links: number): boolean {
   const { code } = toSwarmError(error);
-  return code === "PEER_UNREACHABLE" || code === "PEER_STALLED";
+  return code === "PEER_UNREACHABLE" || (code === "PEER_STALLED" && links > 1);
 }
 
 function behind(addresses: readonly LaneAddress[], last: LaneAddress): readonly LaneAddress[] {

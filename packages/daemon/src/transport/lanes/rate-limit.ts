@@ -51,6 +51,7 @@ export class RateLimit {
     const nowNs = process.hrtime.bigint();
     for (;;) {
       const freeAt = Atomics.load(this.#cells, FREE_AT);
+      // biome-ignore lint/complexity/useMathMinMax: Math.max takes no bigint.
       const next = (freeAt > nowNs ? freeAt : nowNs) + costNs;
       if (Atomics.compareExchange(this.#cells, FREE_AT, freeAt, next) !== freeAt) continue;
       const waitNs = next - BURST_NS - nowNs;
