@@ -31,6 +31,8 @@ export interface ShardFileDeps {
   readonly onFault: (error: SwarmError) => void;
 }
 
+/** Hashed at once: fits the second-level cache, and is no more calls than needed where bytes come in small pieces. */
+const HASH_BYTES = 128 * 1024;
 /** Written as soon as so much has come and nothing else is being written … */
 const WRITE_BYTES = 256 * 1024;
 /** … or so much time has passed. */
@@ -58,11 +60,14 @@ export class ShardFile {
   #hasher: ShardHasher;
   #received: number;
   #written: number;
-  /** Memory that is being filled, and how much of it is. */
+  /** Memory that is being filled; how far it is, and up to where of that it is hashed and handed to the disk. */
   #buffer: Buffer;
   #filled = 0;
-  /** Received and not yet handed to the disk; views into buffers. */
+  #hashed = 0;
+  #handed = 0;
+  /** What is pending in buffers that are full. */
   #pending: Buffer[] = [];
+  /** Received and not yet handed to the disk, in all. */
   #pendingBytes = 0;
   /** Ends of shards in what is pending. */
   #marks: Mark[] = [];
@@ -118,11 +123,10 @@ export class ShardFile {
    * Takes the first `bytes` of the last `target`. A promise means: nothing more until it resolves, which it does after a fault too.
    */
   take(bytes: number): Promise<void> | undefined {
-    const chunk = this.#buffer.subarray(this.#filled, this.#filled + bytes);
     this.#filled += bytes;
-    this.#hash(chunk);
-    this.#pending.push(chunk);
+    this.#received += bytes;
     this.#pendingBytes += bytes;
+    if (this.#filled - this.#hashed >= HASH_BYTES) this.#hash();
     if (this.#deps.buffers.isSpent(this.#buffer, this.#filled)) this.#turn();
     this.#writeIfWorthIt();
     if (this.#pendingBytes < MOST_PENDING_BYTES || this.#writing === undefined) return undefined;
@@ -150,25 +154,39 @@ export class ShardFile {
     await closeFile(this.#fd);
   }
 
-  #hash(chunk: Buffer): void {
+  /** Hashes what of the buffer is not hashed yet. */
+  #hash(): void {
     const { sizeBytes, shardBytes } = this.#spec;
-    for (let rest = chunk; rest.length > 0; ) {
-      const room = shardEnd(shardAt(this.#received, shardBytes), sizeBytes, shardBytes) - this.#received;
+    let rest = this.#buffer.subarray(this.#hashed, this.#filled);
+    let position = this.#received - rest.length;
+    this.#hashed = this.#filled;
+    while (rest.length > 0) {
+      const room = shardEnd(shardAt(position, shardBytes), sizeBytes, shardBytes) - position;
       const piece = rest.length <= room ? rest : rest.subarray(0, room);
       rest = rest.subarray(piece.length);
       this.#hasher.update(piece);
-      this.#received += piece.length;
+      position += piece.length;
       if (piece.length < room) continue;
-      this.#marks.push({ positionBytes: this.#received, hash: this.#hasher.digest() });
+      this.#marks.push({ positionBytes: position, hash: this.#hasher.digest() });
       this.#hasher = this.#deps.newHasher();
     }
   }
 
+  /** Hashes what has come and puts it with what the disk is to have next. */
+  #hand(): void {
+    this.#hash();
+    if (this.#filled > this.#handed) this.#pending.push(this.#buffer.subarray(this.#handed, this.#filled));
+    this.#handed = this.#filled;
+  }
+
   /** The next buffer; this one goes back once what is in it is written. */
   #turn(): void {
+    this.#hand();
     this.#full.push(this.#buffer);
     this.#buffer = this.#deps.buffers.take();
     this.#filled = 0;
+    this.#hashed = 0;
+    this.#handed = 0;
   }
 
   #writeIfWorthIt(): void {
@@ -181,6 +199,7 @@ export class ShardFile {
     clearTimeout(this.#linger);
     this.#linger = undefined;
     if (this.#writing !== undefined || this.#pendingBytes === 0 || this.#fault !== undefined) return;
+    this.#hand();
     const [chunks, bytes, marks, full] = [this.#pending, this.#pendingBytes, this.#marks, this.#full];
     if (marks.at(-1)?.positionBytes !== this.#received) {
       marks.push({ positionBytes: this.#received, hash: this.#hasher.digest() });
