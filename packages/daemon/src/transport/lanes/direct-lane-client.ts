@@ -103,9 +103,10 @@ export class DirectLaneClient {
   }
 
   async #run(peer: NodeId, link: string, order: FileFetch, signal: AbortSignal): Promise<FetchOutcome> {
-    const { ticket, certificateSha256 } = await this.#ticket(peer, order.blob, signal);
+    const { ticket, certificateSha256, port } = await this.#ticket(peer, order.blob, signal);
     const { onWritten, ...range } = order;
-    const addresses = this.#deps.routes.addresses(peer, link);
+    const known = this.#deps.routes.addresses(peer, link);
+    const addresses = port === undefined ? known : known.map((address) => ({ ...address, port }));
     return this.#threads.run({ ...range, addresses, ticket, certificateSha256 }, { signal, onWritten });
   }
 

@@ -6,6 +6,7 @@ import { type BlobId, parseBlobId, SwarmError, toSwarmError } from "@swarmd/prot
 import { type ByteRange, parseRangeHeader } from "./byte-range.js";
 import { type KernelSend, loadKernelSend } from "./kernel-send.js";
 import type { LaneCertificate } from "./lane-certificate.js";
+import { LANE_TLS } from "./lane-tls.js";
 import type { LaneHandler, LaneRefusal, LaneService } from "./ports.js";
 import { ResponseOutlet } from "./response-outlet.js";
 
@@ -91,7 +92,7 @@ export class DirectLaneServer {
             ...limits,
             cert: certificate.certificatePem,
             key: certificate.keyPem,
-            minVersion: "TLSv1.3",
+            ...LANE_TLS,
           });
     this.#server.maxConnections = opts.mostConnections ?? MOST_CONNECTIONS;
     this.#server.on("connection", (socket: Socket) => this.#admit(socket));

@@ -3,6 +3,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { SwarmError, toSwarmError } from "@swarmd/protocol";
 import type { LaneDeadlines } from "./lane-orders.js";
+import { LANE_TLS } from "./lane-tls.js";
 import type { LaneAddress } from "./ports.js";
 import type { RateLimit } from "./rate-limit.js";
 import { parseResponseHead, type ResponseHead } from "./response-head.js";
@@ -80,7 +81,7 @@ export class LaneConnection {
       options.certificateSha256 === undefined
         ? connectTcp(target)
         : // The certificate is known by its hash, which came over an authenticated stream: names and authorities say nothing here.
-          connectTls({ ...target, minVersion: "TLSv1.3", rejectUnauthorized: false });
+          connectTls({ ...target, ...LANE_TLS, rejectUnauthorized: false });
     this.#socket.on("error", (cause) => this.#fail(this.#broken(cause.message, cause)));
     this.#socket.on("close", () => this.#fail(this.#broken("the connection was closed")));
     this.#socket.on("end", () => this.#fail(this.#broken("the connection was closed")));

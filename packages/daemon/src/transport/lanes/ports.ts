@@ -67,6 +67,8 @@ export interface LaneTicket {
   readonly validMs: number;
   /** SHA-256 of the peer's certificate, 64 hex digits; with it the lane speaks TLS, without it plain TCP. */
   readonly certificateSha256?: string;
+  /** Where it opens, if not at the port that the peer's addresses name. */
+  readonly port?: number;
 }
 
 /** Asks a peer for a ticket. */
