@@ -86,6 +86,18 @@ const ROOMS: readonly Room[] = [
     because: "it keeps files, whoever fetched them",
   },
   {
+    at: `${DAEMON}/transport/lanes`,
+    mayImport: [`${DAEMON}/observe`, `${DAEMON}/verify/shard-hasher.ts`],
+    packages: [PROTOCOL, "node:*", "koffi", "selfsigned"],
+    because: "it carries bytes between nodes; its threads hash, and no function can be handed to a thread",
+  },
+  {
+    at: `${DAEMON}/serve`,
+    mayImport: [`${DAEMON}/observe`],
+    packages: [PROTOCOL, "node:*"],
+    because: "it answers whoever asks, by whatever lane, with bytes from wherever they lie",
+  },
+  {
     at: `${DAEMON}/pull`,
     mayImport: [`${DAEMON}/observe`],
     packages: [PROTOCOL, "node:*"],

@@ -5,6 +5,7 @@ export * from "./ids.js";
 export * from "./manifest.js";
 export * from "./nearest.js";
 export * from "./quantities.js";
+export * from "./shard-claims.js";
 export * from "./shards.js";
 export * from "./state-dir.js";
 export * from "./version.js";

@@ -31,6 +31,7 @@ import { FileLocks } from "./file-lock.js";
 import { FreeSpace, type Reservation } from "./free-space.js";
 import { KeyedMutex } from "./keyed-mutex.js";
 import { type LocalFile, placeInLocalDir } from "./local-dir.js";
+import { type OpenBlob, openStagingFile, openWholeFile } from "./open-blob.js";
 import { linkOrCopy, placeFile } from "./place-file.js";
 import { isLinkedInSnapshot, linkIntoSnapshot, readRef, type SnapshotFile, writeRef } from "./snapshots.js";
 import type { Staging } from "./staging.js";
@@ -166,6 +167,20 @@ export class BlobStore {
   /** The staging file of a blob that is open in this process. */
   findOpen(blob: BlobId): Staging | undefined {
     return this.#open.get(blob);
+  }
+
+  /**
+   * Opens a blob for peers to read from, whole or arriving. What is open stays readable when the file is removed.
+   *
+   * @returns `undefined` when there is nothing of it here
+   * @throws SwarmError STORE_FAULT
+   */
+  async openBlob(blob: BlobId): Promise<OpenBlob | undefined> {
+    const staging = this.#open.get(blob);
+    const arriving = staging && (await openStagingFile(staging));
+    if (arriving !== undefined) return arriving;
+    const found = await this.find(blob);
+    return found && openWholeFile(found.path, SHARD_BYTES);
   }
 
   /**

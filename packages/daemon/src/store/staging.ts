@@ -3,7 +3,8 @@
  * time; a shard counts as far as its contiguous start is written.
  */
 import type { FileHandle } from "node:fs/promises";
-import { type BlobId, type RepoRef, SwarmError, shardAt, shardCount, shardLength, shardStart } from "@swarmd/protocol";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type BlobId, type RepoRef, ShardClaims, SwarmError, shardAt, shardCount, shardLength, shardStart } from "@swarmd/protocol";
 import type { ShardHasher } from "../verify/shard-hasher.js";
 import { toStoreError } from "./disk-faults.js";
 import type { Claim, Journal } from "./journal.js";
@@ -37,6 +38,27 @@ export interface ResumeState {
   readonly partial: readonly { readonly shard: number; readonly watermarkBytes: number }[];
 }
 
+/** Somebody who writes to the file by its path: another thread. */
+export interface FileBorrower {
+  /** Stops writing; resolves when it will not touch the file any more. Never rejects. */
+  stop(): Promise<void>;
+}
+
+/** What a borrower needs to write without harm. */
+export interface FileLoan {
+  /** See `ShardClaims`. */
+  readonly claims: SharedArrayBuffer;
+  /** As whom it takes shards there. */
+  readonly owner: number;
+  /** It will not touch the file any more. */
+  end(): void;
+}
+
+/** As whom this thread takes shards. */
+const OWN_WRITES = 1;
+/** A thread holds a shard for one write: a millisecond or so. */
+const CLAIM_RETRY_MS = 1;
+
 /** A sync at least this often in bytes: what a crash makes the next start re-check takes a fraction of a second. */
 const SYNC_BYTES = 512 * 1024 * 1024;
 /** … and in time, counted from the first note that is not durable yet. */
@@ -65,6 +87,11 @@ export class Staging {
   #syncing: Promise<void> | undefined;
   /** The last write to each shard that has one in flight; never rejects. */
   readonly #writing = new Map<number, Promise<void>>();
+  /** What counts, as threads that write to the file see it. */
+  readonly #claims: ShardClaims;
+  readonly #borrowers = new Map<number, FileBorrower>();
+  #nextBorrower = OWN_WRITES + 1;
+  readonly #risen = new Set<() => void>();
   #isClosed = false;
   #isSealed = false;
   #isKept = true;
@@ -77,6 +104,7 @@ export class Staging {
     this.path = deps.path;
     this.#deps = deps;
     this.#filled = new Float64Array(shardCount(spec.sizeBytes, spec.shardBytes));
+    this.#claims = ShardClaims.of(this.#filled.length);
     for (const claim of deps.claims) this.#adopt(claim);
     this.#movePrefix();
   }
@@ -119,7 +147,56 @@ export class Staging {
    */
   async seal(): Promise<void> {
     this.#isSealed = true;
-    await Promise.all(this.#writing.values());
+    await this.#endWriting();
+  }
+
+  /**
+   * Lets somebody write to the file by its path, who takes each shard before and tells with {@link noteFilled} how far he is. He is
+   * stopped before the file is sealed or closed.
+   *
+   * @throws SwarmError INTERRUPTED when the file is sealed
+   */
+  lend(borrower: FileBorrower): FileLoan {
+    this.#assertOpen();
+    this.#assertUnsealed();
+    const owner = this.#nextBorrower++;
+    this.#borrowers.set(owner, borrower);
+    return {
+      claims: this.#claims.shared,
+      owner,
+      end: () => {
+        this.#borrowers.delete(owner);
+        this.#claims.releaseAll(owner);
+      },
+    };
+  }
+
+  /** Takes note that these bytes are in the file, written by a borrower: other readers see them. */
+  noteFilled(positionBytes: number, bytes: number): void {
+    if (this.#isClosed || this.#isSealed) return;
+    const endBytes = positionBytes + bytes;
+    for (let at = positionBytes; at < endBytes; ) {
+      const shard = shardAt(at, this.shardBytes);
+      const end = Math.min(endBytes, shardStart(shard + 1, this.shardBytes));
+      this.#noteWritten(shard, at, end - at);
+      at = end;
+    }
+  }
+
+  /** Everything from `positionBytes` up to the returned position is in the file; `positionBytes` when nothing is. */
+  filledUpTo(positionBytes: number): number {
+    for (let shard = shardAt(positionBytes, this.shardBytes); shard < this.#filled.length; shard += 1) {
+      const filled = this.#filled[shard] as number;
+      if (filled === this.#lengthOf(shard)) continue;
+      return Math.max(positionBytes, shardStart(shard, this.shardBytes) + filled);
+    }
+    return this.sizeBytes;
+  }
+
+  /** Calls back whenever more is in the file; the returned function takes it back. */
+  onFilled(callback: () => void): () => void {
+    this.#risen.add(callback);
+    return () => this.#risen.delete(callback);
   }
 
   /** What is known of the shards now. */
@@ -145,7 +222,7 @@ export class Staging {
     }
     for (let at = positionBytes; at < endBytes; ) {
       this.#assertOpen();
-      if (this.#isSealed) throw new SwarmError("INTERRUPTED", `${this.blob} is whole: nothing more is written to it`);
+      this.#assertUnsealed();
       const shard = shardAt(at, this.shardBytes);
       const end = Math.min(endBytes, shardStart(shard + 1, this.shardBytes));
       await this.#inTurn(shard, at, takeBytes(chunks, at - positionBytes, end - positionBytes));
@@ -170,12 +247,18 @@ export class Staging {
   }
 
   async #writeInShard(shard: number, positionBytes: number, chunks: readonly Uint8Array[]): Promise<void> {
-    const filledEnd = shardStart(shard, this.shardBytes) + (this.#filled[shard] as number);
-    const known = Math.max(0, filledEnd - positionBytes);
-    const bytes = bytesIn(chunks);
-    if (known >= bytes) return;
-    await this.#writeAll(positionBytes + known, takeBytes(chunks, known, bytes), bytes - known);
-    this.#noteWritten(shard, positionBytes + known, bytes - known);
+    while (!this.#claims.tryTake(shard, OWN_WRITES)) await sleep(CLAIM_RETRY_MS);
+    try {
+      const offset = positionBytes - shardStart(shard, this.shardBytes);
+      const known = Math.max(0, this.#claims.countedBytes(shard) - offset);
+      const bytes = bytesIn(chunks);
+      if (known >= bytes) return;
+      await this.#writeAll(positionBytes + known, takeBytes(chunks, known, bytes), bytes - known);
+      this.#claims.count(shard, offset + known, offset + bytes);
+      this.#noteWritten(shard, positionBytes + known, bytes - known);
+    } finally {
+      this.#claims.release(shard, OWN_WRITES);
+    }
   }
 
   async #writeAll(positionBytes: number, chunks: readonly Uint8Array[], bytes: number): Promise<void> {
@@ -236,6 +319,7 @@ export class Staging {
       this.#watermarks.delete(shard);
       this.#writtenBytes -= this.#filled[shard] as number;
       this.#filled[shard] = 0;
+      this.#claims.forget(shard);
       this.#prefixShard = Math.min(this.#prefixShard, shard);
       this.#deps.journal.noteDropped(shard);
     }
@@ -274,7 +358,7 @@ export class Staging {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#end();
-    await Promise.all(this.#writing.values());
+    await this.#endWriting();
     await this.#deps.journal.flush();
     await this.#syncWithin(CLOSE_SYNC_MS);
     await this.#deps.journal.close();
@@ -286,7 +370,8 @@ export class Staging {
     if (this.#isClosed) return;
     this.#isKept = false;
     this.#end();
-    await Promise.allSettled([...this.#writing.values(), this.#syncing]);
+    await this.#endWriting();
+    await this.#syncing?.catch(() => undefined);
     await this.#deps.file.close();
     await this.#deps.journal.remove();
     await this.#deps.release();
@@ -340,12 +425,20 @@ export class Staging {
     this.#unsyncedBytes += bytes;
     if (this.#unsyncedBytes >= SYNC_BYTES && this.#syncing === undefined) void this.#syncInBackground();
     this.#movePrefix();
+    for (const callback of [...this.#risen]) callback();
+  }
+
+  /** Borrowers are stopped, our own writes waited for. */
+  async #endWriting(): Promise<void> {
+    const borrowers = [...this.#borrowers.values()].map((borrower) => borrower.stop());
+    await Promise.all([...this.#writing.values(), ...borrowers]);
   }
 
   #fill(shard: number, bytes: number): void {
     const before = this.#filled[shard] as number;
     if (bytes <= before) return;
     this.#filled[shard] = bytes;
+    this.#claims.count(shard, 0, bytes);
     this.#writtenBytes += bytes - before;
   }
 
@@ -361,6 +454,10 @@ export class Staging {
 
   #lengthOf(shard: number): number {
     return shardLength(shard, this.sizeBytes, this.shardBytes);
+  }
+
+  #assertUnsealed(): void {
+    if (this.#isSealed) throw new SwarmError("INTERRUPTED", `${this.blob} is whole: nothing more is written to it`);
   }
 
   #assertOpen(): void {

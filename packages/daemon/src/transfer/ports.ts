@@ -1,5 +1,5 @@
 /** What the transfer room needs of others. */
-import type { BlobId } from "@swarmd/protocol";
+import type { BlobId, NodeId } from "@swarmd/protocol";
 
 /** Takes bytes in order. */
 export interface ByteSink {
@@ -26,14 +26,54 @@ export interface RangeSource {
   ): Promise<void>;
 }
 
+/** One range of a blob, and the staging file it goes to. */
+export interface FileFetch {
+  readonly blob: BlobId;
+  readonly startBytes: number;
+  readonly endBytes: number;
+  /** The staging file: bytes are written into it in place. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly shardBytes: number;
+  /**
+   * Everything of the range below `positionBytes` is in the file; `hash` is the BLAKE3, up to there, of the shard that ends there
+   * or is in progress there. Called at least at the end of every shard.
+   */
+  onWritten(positionBytes: number, hash: Uint8Array): void;
+}
+
+/** Something that fetches into the staging file by itself, beside the main thread: receives, hashes, writes. */
+export interface FileSource {
+  /**
+   * Resolves once all of the range is in the file. When it settles, the file is not touched any more.
+   *
+   * @throws SwarmError with a `blame`, after which the file has had a prefix of the range; on abort, INTERRUPTED.
+   */
+  fetch(order: FileFetch, options: { readonly signal: AbortSignal }): Promise<void>;
+}
+
+/** Finds the way to a peer's bytes. */
+export interface LaneOpener {
+  /** `link` names one of the peer's lane addresses; when it fails, another of its links may be taken. */
+  open(peer: NodeId, link: string): RangeSource | FileSource;
+}
+
 /** The staging file of one blob, as a transfer sees it. */
 export interface ShardSink {
+  readonly path: string;
   readonly sizeBytes: number;
   readonly shardBytes: number;
   /** Writes the chunks one after the other at `positionBytes`; resolves when other readers of the file see them. */
   write(positionBytes: number, chunks: readonly Uint8Array[]): Promise<void>;
   /** Reads what was written before, into `target`; used to take up the hash of a shard midway. */
   read(positionBytes: number, target: Uint8Array): Promise<void>;
+  /**
+   * Lets a {@link FileSource} write to the file at `path`. `stop` is called when that has to end, and resolves when it has. The
+   * returned function ends it.
+   */
+  lend(borrower: { stop(): Promise<void> }): () => void;
+  /** Takes note that a {@link FileSource} has written these bytes. */
+  noteFilled(positionBytes: number, bytes: number): void;
   /** Notes in the journal that the first `watermarkBytes` of a shard are written and hash to `hash` (BLAKE3). */
   noteWatermark(shard: number, watermarkBytes: number, hash: Uint8Array): void;
   /** Notes in the journal that a shard is whole and hashes to `hash` (BLAKE3). */

@@ -10,6 +10,7 @@ const BLOB = `sha256:${"a".repeat(64)}` as BlobId;
 
 /** A staging file in memory that also remembers what the journal was told. */
 class MemorySink implements ShardSink {
+  readonly path = "";
   readonly bytes: Buffer;
   readonly notes: string[] = [];
   failAfter = Number.POSITIVE_INFINITY;
@@ -34,6 +35,12 @@ class MemorySink implements ShardSink {
   async read(positionBytes: number, target: Uint8Array): Promise<void> {
     this.bytes.copy(target, 0, positionBytes);
   }
+
+  lend(): () => void {
+    return () => undefined;
+  }
+
+  noteFilled(): void {}
 
   noteWatermark(shard: number, watermarkBytes: number, hash: Uint8Array): void {
     this.notes.push(`${shard} ${watermarkBytes} ${Buffer.from(hash).toString("hex")}`);

@@ -5,15 +5,16 @@
  * Never: decides what to fetch, from whom, or whether to try again.
  */
 import { type BlobId, type Fault, SwarmError, toFault } from "@swarmd/protocol";
-import type { RangeSource, ShardHasher, ShardSink } from "./ports.js";
-import { RangeWriter } from "./range-writer.js";
+import { fetchIntoFile } from "./fetch-into-file.js";
+import type { FileSource, RangeSource, ShardHasher, ShardSink } from "./ports.js";
+import { RangeWriter, type RangeWriterEvents } from "./range-writer.js";
 
 export interface TransferOrder {
   readonly attempt: number;
   readonly blob: BlobId;
   readonly startBytes: number;
   readonly endBytes: number;
-  readonly source: RangeSource;
+  readonly source: RangeSource | FileSource;
   readonly sink: ShardSink;
 }
 
@@ -67,20 +68,17 @@ export class Transfers {
     const { attempt, startBytes } = order;
     let positionBytes = startBytes;
     let error: unknown;
+    const events: RangeWriterEvents = {
+      onWritten: (written) => {
+        positionBytes = written;
+        this.#deps.report({ type: "progress", attempt, positionBytes });
+      },
+      onChecked: (shard) => this.#deps.report({ type: "checked", attempt, shard }),
+    };
     try {
-      const writer = await RangeWriter.open(startBytes, {
-        sink: order.sink,
-        newHasher: this.#deps.newHasher,
-        events: {
-          onWritten: (written) => {
-            positionBytes = written;
-            this.#deps.report({ type: "progress", attempt, positionBytes });
-          },
-          onChecked: (shard) => this.#deps.report({ type: "checked", attempt, shard }),
-        },
-      });
-      if (signal.aborted) throw new SwarmError("INTERRUPTED", "the transfer was stopped before it began");
-      error = await fetchInto(writer, order, signal);
+      const { source } = order;
+      if ("fetch" in source) await fetchIntoFile({ ...order, source }, events, signal);
+      else error = await this.#stream({ ...order, source }, events, signal);
     } catch (thrown) {
       error = thrown;
     }
@@ -91,10 +89,20 @@ export class Transfers {
       ...(error === undefined ? {} : { fault: toFault(error) }),
     });
   }
+
+  /** Returns what went wrong first. */
+  async #stream(order: StreamOrder, events: RangeWriterEvents, signal: AbortSignal): Promise<unknown> {
+    const { sink, startBytes } = order;
+    const writer = await RangeWriter.open(startBytes, { sink, newHasher: this.#deps.newHasher, events });
+    if (signal.aborted) throw new SwarmError("INTERRUPTED", "the transfer was stopped before it began");
+    return fetchInto(writer, order, signal);
+  }
 }
 
+type StreamOrder = TransferOrder & { readonly source: RangeSource };
+
 /** Streams the range; whatever happens, what has arrived is written. Returns what went wrong first. */
-async function fetchInto(writer: RangeWriter, order: TransferOrder, signal: AbortSignal): Promise<unknown> {
+async function fetchInto(writer: RangeWriter, order: StreamOrder, signal: AbortSignal): Promise<unknown> {
   const { blob, startBytes, endBytes, source } = order;
   let failure: unknown;
   try {

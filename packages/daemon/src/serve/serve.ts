@@ -1,0 +1,206 @@
+/**
+ * *Purpose*: answers peers that ask for bytes, whatever lane they came by. *In*: requests of known peers, the engine's verdicts,
+ * orders to break off. *Out*: refusals, streams of bytes up to the watermark and on as it rises, `served` for each, counts.
+ * *Never*: decides who gets a slot, sends a byte that is not written yet, or changes a file.
+ */
+import { type BlobId, type NodeId, SwarmError, shardAt, toSwarmError } from "@swarmd/protocol";
+import type {
+  Admit,
+  LaneOutlet,
+  LaneRefusal,
+  LaneRequest,
+  LaneService,
+  OpenBlob,
+  SendLimit,
+  ShardReader,
+} from "./ports.js";
+import { SendBuffers } from "./send-buffers.js";
+import { sendRange } from "./send-range.js";
+
+export interface ServeOptions {
+  /** One read and one write of an upload; two of them are its memory. */
+  readonly bufferBytes?: number;
+  readonly idleMs?: number;
+}
+
+export interface ServeDeps {
+  readonly admit: Admit;
+  readonly reader: ShardReader;
+  readonly limit?: SendLimit;
+}
+
+/** An upload under way, for `swarm top` and for whoever wants to remove the blob. */
+export interface UploadView {
+  readonly request: number;
+  readonly peer: NodeId;
+  readonly blob: BlobId;
+  readonly startBytes: number;
+  readonly endBytes: number;
+  readonly sentBytes: number;
+}
+
+interface Upload {
+  readonly request: number;
+  readonly asked: LaneRequest;
+  readonly range: { readonly startBytes: number; readonly endBytes: number };
+  readonly blob: OpenBlob;
+  readonly stop: AbortController;
+  sentBytes: number;
+}
+
+const BUFFER_BYTES = 1024 * 1024;
+const KEPT_BUFFERS = 8;
+const IDLE_MS = 30_000;
+/** A busy node frees slots within moments; see the engine's own back-off. */
+const RETRY_BUSY_MS = 1_000;
+/** Who was cut off for wrong bytes asks at once why; after that nobody will. */
+const MOST_TAINTED = 1024;
+
+export class Serve {
+  readonly name = "serve";
+  readonly #opts: Required<ServeOptions>;
+  readonly #deps: ServeDeps;
+  readonly #buffers: SendBuffers;
+  readonly #uploads = new Map<number, Upload>();
+  readonly #sentBytes = new Map<NodeId, number>();
+  /** Requests that were broken off because their bytes proved wrong, as `peer blob shard`; the oldest first. */
+  readonly #tainted = new Set<string>();
+  #nextRequest = 1;
+  #isStopped = false;
+
+  constructor(opts: ServeOptions, deps: ServeDeps) {
+    this.#opts = { bufferBytes: BUFFER_BYTES, idleMs: IDLE_MS, ...opts };
+    this.#deps = deps;
+    this.#buffers = new SendBuffers(this.#opts.bufferBytes, KEPT_BUFFERS);
+  }
+
+  /** What is being sent now. */
+  uploads(): readonly UploadView[] {
+    return [...this.#uploads.values()].map(({ request, asked, range, sentBytes }) => {
+      return { request, peer: asked.peer, blob: asked.blob, ...range, sentBytes };
+    });
+  }
+
+  /** Whether somebody is reading this blob now: it should not be removed. */
+  isServing(blob: BlobId): boolean {
+    return [...this.#uploads.values()].some(({ asked }) => asked.blob === blob);
+  }
+
+  /** Bytes sent since the start, by peer. */
+  sentBytes(): ReadonlyMap<NodeId, number> {
+    return this.#sentBytes;
+  }
+
+  /** Answers one request; never throws. */
+  async handle(asked: LaneRequest): Promise<LaneRefusal | LaneService> {
+    if (this.#isStopped) return refusal("PEER_BUSY", "the node is stopping");
+    let blob: OpenBlob | undefined;
+    try {
+      blob = await this.#deps.reader.open(asked.blob);
+      const answer = await this.#answer(asked, blob);
+      if (answer.kind === "refuse") await blob?.close();
+      return answer;
+    } catch (error) {
+      await blob?.close();
+      return refusal("PEER_BUSY", toSwarmError(error).message, { retryAfterMs: RETRY_BUSY_MS });
+    }
+  }
+
+  /** Breaks an upload off because its bytes proved wrong. One that is over is left alone. */
+  stopServing(request: number): void {
+    const upload = this.#uploads.get(request);
+    if (upload === undefined) return;
+    this.#tainted.add(taintKey(upload.asked, shardAt(upload.range.startBytes, upload.blob.shardBytes)));
+    if (this.#tainted.size > MOST_TAINTED) this.#tainted.delete(this.#tainted.values().next().value as string);
+    upload.stop.abort(new SwarmError("PEER_TAINTED", `what was sent of ${upload.asked.blob} proved wrong`));
+  }
+
+  /** Breaks everything off. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const { stop } of this.#uploads.values()) stop.abort(new SwarmError("INTERRUPTED", "the node is stopping"));
+  }
+
+  async #answer(asked: LaneRequest, blob: OpenBlob | undefined): Promise<LaneRefusal | LaneService> {
+    const { peer, startBytes } = asked;
+    // An engine that never heard of the blob may still know who has it.
+    const shard = blob === undefined ? 0 : shardAt(startBytes, blob.shardBytes);
+    if (this.#tainted.delete(taintKey(asked, shard))) {
+      return refusal("PEER_TAINTED", "what was sent of this shard before proved wrong: forget it");
+    }
+    const endBytes = asked.endBytes ?? blob?.sizeBytes ?? 0;
+    if (blob !== undefined && (startBytes >= blob.sizeBytes || endBytes > blob.sizeBytes)) {
+      const message = `the range ends beyond the blob, which has ${blob.sizeBytes} bytes`;
+      return refusal("PEER_FAULT", message, { sizeBytes: blob.sizeBytes });
+    }
+    const request = this.#nextRequest++;
+    const verdict = await this.#deps.admit.ask({ request, peer, blob: asked.blob, shard, startBytes });
+    if (verdict.kind === "refuse") {
+      const busy = verdict.code === "PEER_BUSY" ? { retryAfterMs: RETRY_BUSY_MS } : {};
+      return refusal(verdict.code, MESSAGES[verdict.code], { redirect: verdict.redirect, ...busy });
+    }
+    if (blob === undefined) {
+      this.#deps.admit.served(request);
+      return refusal("PEER_LACKS", MESSAGES.PEER_LACKS);
+    }
+    return this.#serve({
+      request,
+      asked,
+      range: { startBytes, endBytes },
+      blob,
+      stop: new AbortController(),
+      sentBytes: 0,
+    });
+  }
+
+  #serve(upload: Upload): LaneService {
+    this.#uploads.set(upload.request, upload);
+    return {
+      kind: "serve",
+      sizeBytes: upload.blob.sizeBytes,
+      ...upload.range,
+      send: (outlet, { signal }) => this.#send(upload, outlet, signal),
+    };
+  }
+
+  async #send(upload: Upload, outlet: LaneOutlet, signal: AbortSignal): Promise<void> {
+    const { request, asked, range, blob, stop } = upload;
+    try {
+      await sendRange({
+        ...range,
+        blob,
+        outlet,
+        buffers: this.#buffers,
+        limit: this.#deps.limit,
+        idleMs: this.#opts.idleMs,
+        onSent: (bytes) => {
+          upload.sentBytes += bytes;
+          this.#sentBytes.set(asked.peer, (this.#sentBytes.get(asked.peer) ?? 0) + bytes);
+        },
+        signal: AbortSignal.any([signal, stop.signal]),
+      });
+    } finally {
+      this.#uploads.delete(request);
+      this.#deps.admit.served(request);
+      await blob.close();
+    }
+  }
+}
+
+const MESSAGES = {
+  PEER_BUSY: "no upload slot is free",
+  PEER_LACKS: "the shard is not here and not on its way",
+  PEER_DENIED: "this is not for you",
+} as const;
+
+function refusal(
+  code: LaneRefusal["code"],
+  message: string,
+  more: Partial<Pick<LaneRefusal, "redirect" | "retryAfterMs" | "sizeBytes">> = {},
+): LaneRefusal {
+  return { kind: "refuse", code, message, redirect: [], ...more };
+}
+
+function taintKey({ peer, blob }: LaneRequest, shard: number): string {
+  return `${peer} ${blob} ${shard}`;
+}

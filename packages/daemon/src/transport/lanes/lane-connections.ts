@@ -1,0 +1,106 @@
+/** The connections of one thread: kept for the next request, or opened, the best address first and the next after a short head start. */
+import { SwarmError } from "@swarmd/protocol";
+import { type ConnectionOptions, LaneConnection } from "./lane-connection.js";
+import type { LaneAddress } from "./ports.js";
+
+export type OpenOptions = Omit<ConnectionOptions, "limit">;
+
+export interface TakenConnection {
+  readonly connection: LaneConnection;
+  /** It has served a request before, so the peer may just be closing it. */
+  readonly isUsed: boolean;
+}
+
+export class LaneConnections {
+  readonly #limit: ConnectionOptions["limit"];
+  readonly #resting = new Map<string, LaneConnection[]>();
+
+  constructor(deps: Pick<ConnectionOptions, "limit">) {
+    this.#limit = deps.limit;
+  }
+
+  /**
+   * A connection to the first of these addresses that answers. One that rests is taken if it leads to the first of them.
+   *
+   * @throws SwarmError as `LaneConnection.open` does, for the address that failed last
+   */
+  async take(addresses: readonly LaneAddress[], options: OpenOptions): Promise<TakenConnection> {
+    const resting = addresses[0] && this.#resting.get(keyOf(addresses[0], options.certificateSha256))?.pop();
+    if (resting !== undefined) return { connection: resting, isUsed: true };
+    return { connection: await this.#race(addresses, options), isUsed: false };
+  }
+
+  /** Takes a connection back after its request. */
+  give(connection: LaneConnection, certificateSha256: string | undefined): void {
+    if (connection.isClosed) return;
+    const key = keyOf(connection.address, certificateSha256);
+    const resting = this.#resting.get(key) ?? [];
+    this.#resting.set(key, resting);
+    resting.push(connection);
+    connection.onClose = () => {
+      const at = resting.indexOf(connection);
+      if (at !== -1) resting.splice(at, 1);
+      if (resting.length === 0 && this.#resting.get(key) === resting) this.#resting.delete(key);
+    };
+    connection.rest();
+  }
+
+  /** The first to connect wins; the others are given up. */
+  async #race(addresses: readonly LaneAddress[], options: OpenOptions): Promise<LaneConnection> {
+    const losers = new AbortController();
+    const signal = AbortSignal.any([options.signal, losers.signal]);
+    const opening = new Set<Promise<LaneConnection>>();
+    let failure: unknown = new SwarmError("PEER_UNREACHABLE", "the peer has no address for the direct lane");
+    let winner: LaneConnection | undefined;
+    const open = async (address: LaneAddress) => {
+      const connection = await LaneConnection.open(address, { ...options, signal, limit: this.#limit });
+      if (winner !== undefined) connection.close(new SwarmError("INTERRUPTED", "another link was faster"));
+      winner ??= connection;
+      return connection;
+    };
+    for (const address of addresses) {
+      if (options.signal.aborted) break;
+      const attempt = open(address);
+      opening.add(attempt);
+      attempt
+        .catch((error) => {
+          if (!losers.signal.aborted) failure = error;
+        })
+        .finally(() => opening.delete(attempt));
+      await firstToSettle(attempt, opening, options.deadlines.headStartMs);
+      if (winner !== undefined) break;
+    }
+    if (winner === undefined) await Promise.any(opening).catch(() => undefined);
+    losers.abort();
+    // The compiler can't see that `open` sets it.
+    const won = winner as LaneConnection | undefined;
+    if (won === undefined) throw failure;
+    return won;
+  }
+}
+
+/** Resolves when this attempt has failed, any has succeeded, or the head start is over. */
+async function firstToSettle(
+  attempt: Promise<LaneConnection>,
+  all: ReadonlySet<Promise<LaneConnection>>,
+  headStartMs: number,
+): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const headStart = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, headStartMs);
+  });
+  const failed = attempt.then(
+    () => undefined,
+    () => undefined,
+  );
+  const connected = Promise.any(all).then(
+    () => undefined,
+    () => failed,
+  );
+  await Promise.race([headStart, failed, connected]);
+  clearTimeout(timer);
+}
+
+function keyOf({ host, port }: LaneAddress, certificateSha256: string | undefined): string {
+  return `${host} ${port} ${certificateSha256 ?? "plain"}`;
+}

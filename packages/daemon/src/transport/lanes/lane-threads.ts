@@ -1,0 +1,141 @@
+/** The receiving threads of a node, seen from the main thread. They start when they are first needed. */
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import { SwarmError, toFault } from "@swarmd/protocol";
+import type { FetchOrder, LaneOrder, LaneReport, LaneThreadData } from "./lane-orders.js";
+
+/** One thread fills a 10 Gbit/s link; with more, several fast links use several cores. */
+const MOST_THREADS = 2;
+
+export type FetchOutcome = Omit<LaneReport & { readonly type: "ended" }, "type" | "id">;
+
+interface Running {
+  readonly startBytes: number;
+  readonly onWritten: (positionBytes: number, hash: Uint8Array) => void;
+  readonly resolve: (outcome: FetchOutcome) => void;
+  positionBytes: number;
+}
+
+export class LaneThreads {
+  readonly #data: LaneThreadData;
+  readonly #threads = new Set<LaneThread>();
+  readonly #limit: number;
+  #isStopped = false;
+
+  constructor(opts: { readonly threads?: number }, data: LaneThreadData) {
+    this.#limit = opts.threads ?? Math.min(MOST_THREADS, availableParallelism());
+    this.#data = data;
+  }
+
+  /**
+   * Runs one order in a thread; never rejects. After an abort it resolves once the thread has let go of the file.
+   *
+   * @param order its `addresses` decide the thread, so that connections are found again
+   */
+  run(
+    order: Omit<FetchOrder, "type" | "id">,
+    options: { readonly signal: AbortSignal; readonly onWritten: Running["onWritten"] },
+  ): Promise<FetchOutcome> {
+    if (this.#isStopped) {
+      const fault = toFault(new SwarmError("INTERRUPTED", "the node is stopping"));
+      return Promise.resolve({ positionBytes: order.startBytes, link: undefined, fault });
+    }
+    return this.#pick(order).run(order, options);
+  }
+
+  /** Ends the threads; what runs ends with INTERRUPTED. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all([...this.#threads].map((thread) => thread.end("the node is stopping")));
+  }
+
+  /** The thread that talks to this address already, unless another one is idle while it is busy. */
+  #pick({ addresses }: Omit<FetchOrder, "type" | "id">): LaneThread {
+    const key = `${addresses[0]?.host} ${addresses[0]?.port}`;
+    const known = [...this.#threads].filter((thread) => thread.addresses.has(key)).sort((a, b) => a.load - b.load)[0];
+    const idlest = [...this.#threads].sort((a, b) => a.load - b.load)[0];
+    const isFull = this.#threads.size >= this.#limit;
+    const best =
+      known !== undefined && (known.load === 0 || (isFull && known.load <= (idlest?.load ?? 0))) ? known : idlest;
+    const thread = best !== undefined && (best.load === 0 || isFull) ? best : this.#start();
+    thread.addresses.add(key);
+    return thread;
+  }
+
+  #start(): LaneThread {
+    const thread = new LaneThread(this.#data, () => this.#threads.delete(thread));
+    this.#threads.add(thread);
+    return thread;
+  }
+}
+
+class LaneThread {
+  readonly addresses = new Set<string>();
+  readonly #worker: Worker;
+  readonly #running = new Map<number, Running>();
+  readonly #onEnd: () => void;
+  #nextId = 1;
+
+  constructor(data: LaneThreadData, onEnd: () => void) {
+    this.#onEnd = onEnd;
+    this.#worker = new Worker(new URL("./lane-worker.js", import.meta.url), { workerData: data });
+    this.#worker.unref();
+    this.#worker.on("message", (report: LaneReport) => this.#take(report));
+    this.#worker.on("error", (error) => void this.end(error.message));
+    this.#worker.on("exit", (code) => void this.end(`its thread ended with code ${code}`));
+  }
+
+  get load(): number {
+    return this.#running.size;
+  }
+
+  run(
+    order: Omit<FetchOrder, "type" | "id">,
+    { signal, onWritten }: { readonly signal: AbortSignal; readonly onWritten: Running["onWritten"] },
+  ): Promise<FetchOutcome> {
+    const id = this.#nextId++;
+    const { startBytes } = order;
+    const cancel = () => this.#post({ type: "cancel", id });
+    return new Promise((resolve) => {
+      const settle = (outcome: FetchOutcome) => {
+        signal.removeEventListener("abort", cancel);
+        resolve(outcome);
+      };
+      this.#running.set(id, { startBytes, positionBytes: startBytes, onWritten, resolve: settle });
+      // While it has work, the process must not end under it.
+      this.#worker.ref();
+      this.#post({ ...order, type: "fetch", id });
+      signal.addEventListener("abort", cancel, { once: true });
+      if (signal.aborted) cancel();
+    });
+  }
+
+  /** Ends the thread; what runs ends with a fault. */
+  async end(why: string): Promise<void> {
+    this.#onEnd();
+    // The thread writes to files until it has ended, so nobody is told before.
+    this.#worker.ref();
+    await this.#worker.terminate();
+    const fault = toFault(new SwarmError("INTERRUPTED", `a transfer was stopped: ${why}`));
+    for (const { resolve, positionBytes } of this.#running.values()) resolve({ positionBytes, link: undefined, fault });
+    this.#running.clear();
+  }
+
+  #post(order: LaneOrder): void {
+    this.#worker.postMessage(order);
+  }
+
+  #take(report: LaneReport): void {
+    const running = this.#running.get(report.id);
+    if (running === undefined) return;
+    if (report.type === "written") {
+      running.positionBytes = report.positionBytes;
+      running.onWritten(report.positionBytes, report.hash);
+      return;
+    }
+    this.#running.delete(report.id);
+    if (this.#running.size === 0) this.#worker.unref();
+    const { type: _, id: __, ...outcome } = report;
+    running.resolve(outcome);
+  }
+}

@@ -1,0 +1,311 @@
+/**
+ * Puts a range into a staging file in place: gives out memory to receive into, hashes shard by shard what came, and writes it
+ * beside the receiving. What is written is told in order.
+ */
+import { close, fstat, open, read, writev } from "node:fs";
+import { promisify } from "node:util";
+import { SwarmError, shardAt, shardEnd, shardStart } from "@swarmd/protocol";
+import type { ReceiveBuffers } from "./receive-buffers.js";
+
+/** BLAKE3 over one shard, fed in order; the verify room makes them. */
+export interface ShardHasher {
+  update(chunk: Uint8Array): void;
+  /** Of all bytes so far; more may follow. */
+  digest(): Uint8Array;
+}
+
+export interface ShardFileSpec {
+  readonly path: string;
+  readonly startBytes: number;
+  readonly endBytes: number;
+  readonly sizeBytes: number;
+  readonly shardBytes: number;
+}
+
+export interface ShardFileDeps {
+  readonly buffers: ReceiveBuffers;
+  readonly newHasher: () => ShardHasher;
+  /** Everything below is in the file; `hash` as in `LaneReport`. */
+  readonly onWritten: (positionBytes: number, hash: Uint8Array) => void;
+  /** The disk has failed: nothing more can be taken. */
+  readonly onFault: (error: SwarmError) => void;
+}
+
+/** Hashed at once: fits the second-level cache, and is no more calls than needed where bytes come in small pieces. */
+const HASH_BYTES = 128 * 1024;
+/** Written as soon as so much has come and nothing else is being written … */
+const WRITE_BYTES = 256 * 1024;
+/** … or so much time has passed. */
+const LINGER_MS = 5;
+/** So much may wait for the disk; beyond it, the sender has to wait. */
+const MOST_PENDING_BYTES = 1024 * 1024;
+/** Shards in progress are told not more often than this: a message per write would keep the main thread busy for nothing. */
+const REPORT_GAP_MS = 4;
+
+/** A place in the file and the hash of its shard up to there. */
+interface Mark {
+  readonly positionBytes: number;
+  readonly hash: Uint8Array;
+}
+
+const openFile = promisify(open);
+const readFile = promisify(read);
+const statFile = promisify(fstat);
+const closeFile = promisify(close);
+
+export class ShardFile {
+  readonly #spec: ShardFileSpec;
+  readonly #deps: ShardFileDeps;
+  readonly #fd: number;
+  #hasher: ShardHasher;
+  #received: number;
+  #written: number;
+  /** Memory that is being filled; how far it is, and up to where of that it is hashed and handed to the disk. */
+  #buffer: Buffer;
+  #filled = 0;
+  #hashed = 0;
+  #handed = 0;
+  /** What is pending in buffers that are full. */
+  #pending: Buffer[] = [];
+  /** Received and not yet handed to the disk, in all. */
+  #pendingBytes = 0;
+  /** Ends of shards in what is pending. */
+  #marks: Mark[] = [];
+  /** Buffers with no more room, which go back once they are written. */
+  #full: Buffer[] = [];
+  #writing: Promise<void> | undefined;
+  #fault: SwarmError | undefined;
+  #linger: NodeJS.Timeout | undefined;
+  #untold: Mark | undefined;
+  #tellLater: NodeJS.Timeout | undefined;
+  #toldAtMs = 0;
+  #wakeSource: (() => void) | undefined;
+
+  private constructor(spec: ShardFileSpec, deps: ShardFileDeps, fd: number) {
+    this.#spec = spec;
+    this.#deps = deps;
+    this.#fd = fd;
+    this.#received = spec.startBytes;
+    this.#written = spec.startBytes;
+    this.#hasher = deps.newHasher();
+    this.#buffer = deps.buffers.take();
+  }
+
+  /** Must be closed. In the middle of a shard, what the file holds of that shard is hashed first. @throws SwarmError STORE_FAULT */
+  static async open(spec: ShardFileSpec, deps: ShardFileDeps): Promise<ShardFile> {
+    const fd = await openFile(spec.path, "r+").catch((error) => Promise.reject(toFileError("open", spec.path, error)));
+    const file = new ShardFile(spec, deps, fd);
+    try {
+      await file.#rehash();
+      return file;
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  /** Position of the next byte to come. */
+  get receivedBytes(): number {
+    return this.#received;
+  }
+
+  /** Everything below is in the file. */
+  get writtenBytes(): number {
+    return this.#written;
+  }
+
+  /** Where the next bytes are to be put; good until the next call of `take`. */
+  target(): Buffer {
+    return this.#buffer.subarray(this.#filled);
+  }
+
+  /**
+   * Takes the first `bytes` of the last `target`. A promise means: nothing more until it resolves, which it does after a fault too.
+   */
+  take(bytes: number): Promise<void> | undefined {
+    this.#filled += bytes;
+    this.#received += bytes;
+    this.#pendingBytes += bytes;
+    if (this.#filled - this.#hashed >= HASH_BYTES) this.#hash();
+    if (this.#deps.buffers.isSpent(this.#buffer, this.#filled)) this.#turn();
+    this.#writeIfWorthIt();
+    if (this.#pendingBytes < MOST_PENDING_BYTES || this.#writing === undefined) return undefined;
+    return new Promise((resolve) => {
+      this.#wakeSource = resolve;
+    });
+  }
+
+  /** Writes what has come; all that is written is told then. @throws SwarmError NO_SPACE, STORE_FAULT */
+  async flush(): Promise<void> {
+    while (this.#fault === undefined && (this.#writing !== undefined || this.#pendingBytes > 0)) {
+      this.#startWriting();
+      await this.#writing;
+    }
+    this.#tell(true);
+    if (this.#fault !== undefined) throw this.#fault;
+  }
+
+  /** Ends it; what was not flushed is lost. */
+  async close(): Promise<void> {
+    clearTimeout(this.#linger);
+    await this.#writing;
+    clearTimeout(this.#tellLater);
+    for (const buffer of [...this.#full, this.#buffer]) this.#deps.buffers.give(buffer);
+    await closeFile(this.#fd);
+  }
+
+  /** Hashes what of the buffer is not hashed yet. */
+  #hash(): void {
+    const { sizeBytes, shardBytes } = this.#spec;
+    let rest = this.#buffer.subarray(this.#hashed, this.#filled);
+    let position = this.#received - rest.length;
+    this.#hashed = this.#filled;
+    while (rest.length > 0) {
+      const room = shardEnd(shardAt(position, shardBytes), sizeBytes, shardBytes) - position;
+      const piece = rest.length <= room ? rest : rest.subarray(0, room);
+      rest = rest.subarray(piece.length);
+      this.#hasher.update(piece);
+      position += piece.length;
+      if (piece.length < room) continue;
+      this.#marks.push({ positionBytes: position, hash: this.#hasher.digest() });
+      this.#hasher = this.#deps.newHasher();
+    }
+  }
+
+  /** Hashes what has come and puts it with what the disk is to have next. */
+  #hand(): void {
+    this.#hash();
+    if (this.#filled > this.#handed) this.#pending.push(this.#buffer.subarray(this.#handed, this.#filled));
+    this.#handed = this.#filled;
+  }
+
+  /** The next buffer; this one goes back once what is in it is written. */
+  #turn(): void {
+    this.#hand();
+    this.#full.push(this.#buffer);
+    this.#buffer = this.#deps.buffers.take();
+    this.#filled = 0;
+    this.#hashed = 0;
+    this.#handed = 0;
+  }
+
+  #writeIfWorthIt(): void {
+    if (this.#writing !== undefined) return;
+    if (this.#pendingBytes >= WRITE_BYTES || this.#received === this.#spec.endBytes) this.#startWriting();
+    else this.#linger ??= setTimeout(() => this.#startWriting(), LINGER_MS);
+  }
+
+  #startWriting(): void {
+    clearTimeout(this.#linger);
+    this.#linger = undefined;
+    if (this.#writing !== undefined || this.#pendingBytes === 0 || this.#fault !== undefined) return;
+    this.#hand();
+    const [chunks, bytes, marks, full] = [this.#pending, this.#pendingBytes, this.#marks, this.#full];
+    if (marks.at(-1)?.positionBytes !== this.#received) {
+      marks.push({ positionBytes: this.#received, hash: this.#hasher.digest() });
+    }
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.#marks = [];
+    this.#full = [];
+    this.#writing = this.#writeAll(chunks, bytes)
+      .then(() => this.#noteWritten(bytes, marks))
+      .catch((error) => this.#fail(error))
+      .finally(() => {
+        for (const buffer of full) this.#deps.buffers.give(buffer);
+        this.#writing = undefined;
+        this.#wakeSource?.();
+        this.#wakeSource = undefined;
+        if (this.#pendingBytes > 0) this.#writeIfWorthIt();
+      });
+  }
+
+  async #writeAll(chunks: readonly Buffer[], bytes: number): Promise<void> {
+    let rest = chunks;
+    for (let done = 0; done < bytes; ) {
+      const written = await writeSome(this.#fd, rest, this.#written + done);
+      done += written;
+      if (done < bytes) rest = skipBytes(rest, written);
+    }
+  }
+
+  #noteWritten(bytes: number, marks: readonly Mark[]): void {
+    this.#written += bytes;
+    for (const mark of marks) {
+      this.#untold = mark;
+      this.#tell(this.#isShardEnd(mark.positionBytes));
+    }
+  }
+
+  /** What is not due yet is told a moment later, if nothing newer comes before. */
+  #tell(isDue: boolean): void {
+    const mark = this.#untold;
+    if (mark === undefined) return;
+    const gapMs = this.#toldAtMs + REPORT_GAP_MS - performance.now();
+    if (!isDue && gapMs > 0) {
+      this.#tellLater ??= setTimeout(() => this.#tell(true), gapMs);
+      return;
+    }
+    clearTimeout(this.#tellLater);
+    this.#tellLater = undefined;
+    this.#untold = undefined;
+    this.#toldAtMs = performance.now();
+    this.#deps.onWritten(mark.positionBytes, mark.hash);
+  }
+
+  #isShardEnd(positionBytes: number): boolean {
+    const { sizeBytes, shardBytes } = this.#spec;
+    return positionBytes === sizeBytes || positionBytes % shardBytes === 0;
+  }
+
+  #fail(error: unknown): void {
+    this.#fault = toFileError("write", this.#spec.path, error);
+    this.#deps.onFault(this.#fault);
+  }
+
+  async #rehash(): Promise<void> {
+    const { startBytes, shardBytes, path } = this.#spec;
+    let at = shardStart(shardAt(startBytes, shardBytes), shardBytes);
+    if (at === startBytes) return;
+    const { size } = await statFile(this.#fd);
+    if (size < startBytes) throw new SwarmError("STORE_FAULT", `${path} ends at byte ${size}, before ${startBytes}`);
+    const buffer = this.#buffer;
+    while (at < startBytes) {
+      const wanted = Math.min(buffer.length, startBytes - at);
+      const { bytesRead } = await readFile(this.#fd, buffer, 0, wanted, at).catch((error) =>
+        Promise.reject(toFileError("read", path, error)),
+      );
+      if (bytesRead === 0) throw new SwarmError("STORE_FAULT", `${path} was cut short at byte ${at}`);
+      this.#hasher.update(buffer.subarray(0, bytesRead));
+      at += bytesRead;
+    }
+  }
+}
+
+function writeSome(fd: number, chunks: readonly Buffer[], positionBytes: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    writev(fd, chunks as Buffer[], positionBytes, (error, written) => (error ? reject(error) : resolve(written)));
+  });
+}
+
+function skipBytes(chunks: readonly Buffer[], bytes: number): Buffer[] {
+  let left = bytes;
+  const rest: Buffer[] = [];
+  for (const chunk of chunks) {
+    if (left >= chunk.length) left -= chunk.length;
+    else {
+      rest.push(chunk.subarray(left));
+      left = 0;
+    }
+  }
+  return rest;
+}
+
+function toFileError(what: string, path: string, cause: unknown): SwarmError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const isFull = code === "ENOSPC" || code === "EDQUOT";
+  return new SwarmError(isFull ? "NO_SPACE" : "STORE_FAULT", `could not ${what} ${path}: ${message}`, {
+    cause,
+    hint: isFull ? "Free some space there; what was fetched is kept." : "Check that the disk of the cache answers.",
+  });
+}
