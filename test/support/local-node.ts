@@ -2,6 +2,7 @@
 import type { NodeConfig } from "@swarmd/daemon/config";
 import type { RunningNode } from "@swarmd/daemon/host";
 import { type NodeOptions, startNode } from "@swarmd/daemon/node";
+import { createSilentLogger } from "@swarmd/daemon/observe/logger";
 import type { PullEvent, PullRequest } from "@swarmd/protocol/api";
 import type { Folders } from "./binaries.js";
 
@@ -27,7 +28,15 @@ export function testConfig(folders: Folders, endpoint: string, more: Partial<Nod
     token: undefined,
     workers: 8,
     offline: false,
-    noPeer: false,
+    noPeer: true,
+    p2pPort: 0,
+    lanePort: 0,
+    peers: [],
+    mdns: false,
+    links: new Map(),
+    maxUploadBytesPerS: undefined,
+    maxDownloadBytesPerS: undefined,
+    maxOriginBytesPerS: undefined,
     logFormat: "json",
     logLevel: "error",
     ...more,
@@ -42,6 +51,7 @@ export function startTestNode(
   return startNode(testConfig(folders, endpoint, more), {
     clock: fastClock(CLOCK_SPEED),
     events: { emit: () => {} },
+    logger: createSilentLogger(),
     origin: { retryBaseMs: 20, idleTimeoutMs: 400, headersTimeoutMs: 1000 },
   });
 }

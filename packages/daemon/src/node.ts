@@ -1,15 +1,21 @@
 /** One node: builds the rooms, joins them, starts them in order and stops them in reverse. */
 import { performance } from "node:perf_hooks";
-import { SHARD_BYTES, VERSION } from "@swarmd/protocol";
+import { parseRevision, SHARD_BYTES, VERSION } from "@swarmd/protocol";
+import { offerCache } from "./announce/offer-cache.js";
 import type { NodeConfig } from "./config.js";
-import { Engine } from "./core/engine.js";
+import { Engine, SWARM_DEFAULTS, type SwarmOptions } from "./core/engine.js";
+import type { Input } from "./core/messages.js";
 import type { RunningNode } from "./host.js";
 import { nodeCommands, nodeViews } from "./node-commands.js";
 import type { EventLog } from "./observe/events.js";
+import type { Logger } from "./observe/logger.js";
 import { Origin, type OriginOptions } from "./origin/origin.js";
 import { Pulls } from "./pull/pulls.js";
 import { type Clock, Pump } from "./pump.js";
+import type { Admit } from "./serve/ports.js";
 import { BlobStore } from "./store/blob-store.js";
+import { listRepos } from "./store/listing.js";
+import type { Swarm, SwarmDeps } from "./swarm.js";
 import { Transfers } from "./transfer/transfers.js";
 import { FileDigests } from "./verify/file-digest.js";
 import { loadBlake3 } from "./verify/shard-hasher.js";
@@ -17,6 +23,7 @@ import { Verifier } from "./verify/verifier.js";
 
 export interface NodeOptions {
   readonly events: EventLog;
+  readonly logger: Logger;
   /** Tests run time faster and lose patience sooner. */
   readonly clock?: Clock;
   readonly origin?: Partial<OriginOptions>;
@@ -32,7 +39,7 @@ const systemClock: Clock = {
 
 /** Starts a node. @throws SwarmError STORE_FAULT, NO_SPACE when its folders can't be used */
 export async function startNode(config: NodeConfig, options: NodeOptions): Promise<RunningNode> {
-  const { events, clock = systemClock } = options;
+  const { events, logger, clock = systemClock } = options;
   const { cacheDir, stateDir, endpoint, token, workers } = config;
 
   // verify: the only room that calls bytes right.
@@ -47,10 +54,24 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   // origin: where they come from.
   const origin = new Origin({ endpoint, token, workers, version: VERSION, ...options.origin }, { events });
 
+  // peers: absent with --no-peer. They may speak before the engine is there to hear them.
+  const early: Input[] = [];
+  let push = (input: Input): void => void early.push(input);
+  const admit: Admit = { ask: (asked) => pump.ask(asked), served: (request) => pump.served(request) };
+  const swarm = config.noPeer ? undefined : await joinSwarm(config, { store, logger, admit, push: (input) => push(input) });
+
   // core decides, the pump carries out, transfer moves.
-  const engine = new Engine({ random: Math.random, shardBytes: SHARD_BYTES, originRequests: workers });
+  const engine = new Engine({
+    random: Math.random,
+    shardBytes: SHARD_BYTES,
+    originRequests: workers,
+    ...(swarm === undefined ? {} : { swarm: swarmOptions(swarm) }),
+  });
   const transfers = new Transfers({ newHasher: createShardHasher, report: (report) => pump.push(report) });
-  const pump: Pump = new Pump({ engine, store, transfers, verifier, originSource: origin.sources, events, clock });
+  const originSource = origin.sources;
+  const pump: Pump = new Pump({ engine, store, transfers, verifier, originSource, swarm, events, clock });
+  push = (input) => pump.push(input);
+  for (const input of early) push(input);
 
   // pull: what people ask for.
   const pulls = new Pulls(config, {
@@ -62,13 +83,15 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     nowMs: () => performance.now(),
   });
 
+  // announce: what was here before is offered once it is known to be public.
   const adopting = new AbortController();
-  const adopted = store.adopt({ signal: adopting.signal }).catch(() => undefined);
+  const adopted = adoptCache({ store, origin, pump, offline: config.offline || config.noPeer }, adopting.signal);
   return {
     commands: nodeCommands({ pulls, store, verifier }),
     views: nodeViews(config, { pulls, store }),
     async stop() {
       adopting.abort();
+      await swarm?.stop();
       await pump.stop();
       await origin.stop();
       await adopted;
@@ -76,4 +99,47 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
       await digests.stop();
     },
   };
+}
+
+/** libp2p takes a while to load: only a node with peers does. */
+async function joinSwarm(config: NodeConfig, deps: SwarmDeps): Promise<Swarm> {
+  const { Swarm } = await import("./swarm.js");
+  const swarm = new Swarm(config, deps);
+  await swarm.start();
+  return swarm;
+}
+
+function swarmOptions(swarm: Swarm): SwarmOptions {
+  const { id: self, capacityBytesPerS } = swarm;
+  return { self, epoch: Date.now(), capacityBytesPerS, isCluster: false, ...SWARM_DEFAULTS };
+}
+
+interface AdoptDeps {
+  readonly store: BlobStore;
+  readonly origin: Origin;
+  readonly pump: Pump;
+  readonly offline: boolean;
+}
+
+/** Learns what the cache holds, and offers it to the LAN. What fails here only makes the node know and offer less. */
+async function adoptCache({ store, origin, pump, offline }: AdoptDeps, signal: AbortSignal): Promise<void> {
+  try {
+    await store.adopt({ signal });
+    if (offline) return;
+    await offerCache(
+      {
+        cache: { repos: (options) => listRepos(store.cacheDir, options) },
+        visibility: {
+          isPublic: async (repo, options) => {
+            const { isPrivate, isGated } = await origin.hub.resolve(repo, parseRevision("main"), options);
+            return !isPrivate && !isGated;
+          },
+        },
+        offer: (blob) => pump.push({ type: "have", blob: { ...blob, origin: "ranges" } }),
+      },
+      { signal },
+    );
+  } catch {
+    // Aborted by the end of the node, or a cache that can't be read: pulls say so themselves.
+  }
 }

@@ -16,8 +16,7 @@ import { Serve } from "./serve/serve.js";
 import type { BlobStore } from "./store/blob-store.js";
 import type { FileSource, LaneOpener, RangeSource } from "./transfer/ports.js";
 import { DirectLaneClient } from "./transport/lanes/direct-lane-client.js";
-import { DirectLaneServer } from "./transport/lanes/direct-lane-server.js";
-import { Tickets } from "./transport/lanes/lane-ticket.js";
+import { LaneHost } from "./transport/lanes/lane-host.js";
 import { RateLimit } from "./transport/lanes/rate-limit.js";
 import { PeerNetwork, type PeerView } from "./transport/peer-network.js";
 
@@ -35,9 +34,8 @@ export class Swarm implements LaneOpener {
   readonly uploadLimit: RateLimit;
   readonly downloadLimit: RateLimit;
   readonly #deps: SwarmDeps;
-  readonly #tickets = new Tickets();
   readonly #serve: Serve;
-  readonly #server: DirectLaneServer;
+  readonly #host: LaneHost;
   readonly #config: NodeConfig;
   #network: PeerNetwork | undefined;
   #client: DirectLaneClient | undefined;
@@ -50,20 +48,20 @@ export class Swarm implements LaneOpener {
     this.downloadLimit = RateLimit.of(config.maxDownloadBytesPerS);
     const reader = { open: (blob: Parameters<BlobStore["openBlob"]>[0]) => store.openBlob(blob) };
     this.#serve = new Serve({}, { admit, reader, limit: this.uploadLimit });
-    this.#server = new DirectLaneServer(
-      { port: config.lanePort },
-      { handler: this.#serve, tickets: this.#tickets, nowMs: () => performance.now() },
+    this.#host = new LaneHost(
+      { port: config.lanePort, encrypt: "auto" },
+      { handler: this.#serve, nowMs: () => performance.now() },
     );
   }
 
   /** Serves, listens and looks for peers. @throws SwarmError ADDRESS_IN_USE, STORE_FAULT, USAGE */
   async start(): Promise<void> {
-    await this.#server.start();
+    await this.#host.start();
     try {
-      this.#network = this.#makeNetwork(this.#server.port);
+      this.#network = this.#makeNetwork(this.#host.port);
       await this.#network.start();
     } catch (error) {
-      await this.#server.stop();
+      await this.#host.stop();
       throw error;
     }
     const { tickets, routes } = this.#network;
@@ -78,7 +76,7 @@ export class Swarm implements LaneOpener {
     this.#serve.stop();
     await this.#network?.stop();
     await this.#client?.stop();
-    await this.#server.stop();
+    await this.#host.stop();
   }
 
   get id(): NodeId {
@@ -108,7 +106,7 @@ export class Swarm implements LaneOpener {
   }
 
   ban(peer: NodeId, why: string): void {
-    this.#tickets.revoke(peer);
+    void this.#host.revoke(peer);
     this.#started.ban(peer, why);
   }
 
@@ -133,7 +131,8 @@ export class Swarm implements LaneOpener {
       {
         logger,
         ...(mdns ? { discovery: mdnsDiscovery({ ...MDNS_DEFAULTS, cluster }) } : {}),
-        tickets: { issue: (peer, blob) => this.#tickets.issue(peer, blob, performance.now()) },
+        // Only public blobs are announced and served; private ones wait for clusters.
+        tickets: { issue: (peer, blob) => this.#host.grant(peer, blob, { isPrivate: false }) },
         events: {
           peerUp: (peer, routes) => push({ type: "peer-up", peer, links: routes }),
           peerDown: (peer) => push({ type: "peer-down", peer }),

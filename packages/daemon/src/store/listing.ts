@@ -1,5 +1,5 @@
 /** What is in the cache, as `swarm ls` shows it. */
-import { formatRepo } from "@swarmd/protocol";
+import { type BlobId, formatRepo, type RepoRef } from "@swarmd/protocol";
 import type { CachedRevision, CacheListing, PartialBlob } from "@swarmd/protocol/api";
 import type { BlobStore } from "./blob-store.js";
 import { type ScannedRepo, type ScannedRevision, scanCache } from "./scan-repo.js";
@@ -43,4 +43,21 @@ function contentBytes(repos: readonly ScannedRepo[]): number {
     }
   }
   return [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** The whole blobs of each repo, by their names: for offering them to others. @throws SwarmError INTERRUPTED on abort */
+export async function listRepos(
+  cacheDir: string,
+  options: { readonly signal: AbortSignal },
+): Promise<{ readonly repo: RepoRef; readonly blobs: readonly { readonly id: BlobId; readonly sizeBytes: number }[] }[]> {
+  const repos = await scanCache(cacheDir, options);
+  return repos.map(({ repo, revisions }) => {
+    const sizes = new Map<BlobId, number>();
+    for (const { files } of revisions) {
+      for (const { blob, contentPath, sizeBytes } of files) {
+        if (blob !== undefined && contentPath !== undefined) sizes.set(blob, sizeBytes);
+      }
+    }
+    return { repo, blobs: [...sizes].map(([id, sizeBytes]) => ({ id, sizeBytes })) };
+  });
 }
