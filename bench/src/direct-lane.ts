@@ -10,7 +10,7 @@ import { DirectLaneClient } from "@swarmd/daemon/transport/lanes/direct-lane-cli
 import { RateLimit } from "@swarmd/daemon/transport/lanes/rate-limit";
 import { FileDigests } from "@swarmd/daemon/verify/file-digest";
 import { loadBlake3 } from "@swarmd/daemon/verify/shard-hasher";
-import { parseBlobId, parseNodeId, SHARD_BYTES } from "@swarmd/protocol";
+import { parseBlobId, parseNodeId, SHARD_BYTES, ShardClaims } from "@swarmd/protocol";
 import { readContent, syntheticContent } from "@swarmd/test/support/hub/content";
 import type { SenderReady } from "./lane-sender.js";
 import { type Bench, type Figure, median } from "./report.js";
@@ -166,6 +166,8 @@ async function timeLane(
       path,
       sizeBytes: SIZE_BYTES,
       shardBytes: SHARD_BYTES,
+      claims: ShardClaims.of(hashes.length).shared,
+      owner: 1,
       onWritten(positionBytes, hash) {
         digest?.advance(positionBytes);
         if (positionBytes % SHARD_BYTES !== 0) return;

@@ -372,6 +372,40 @@ function head(status: number, lengthBytes: number, range?: string): string {
   return `${lines.join("\r\n")}\r\n\r\n`;
 }
 
+describe("two sources of one shard", () => {
+  it("bytes that count are not written over by the slower one, whatever it sends", async () => {
+    const [good, bad, receiver] = [await startNode(), await startNode(), await startNode()];
+    await good.put(CONTENT, 0, 100_000);
+    await bad.put(Buffer.alloc(SIZE_BYTES, "wrong"), 0, SIZE_BYTES);
+    const lanes = [await DirectLane.start(good.serve), await DirectLane.start(bad.serve)] as const;
+    stops.push(async () => void (await Promise.all(lanes.map((lane) => lane.stop()))));
+    const first = receiver.fetch(lanes[0].client.source(HOLDER, "lo"), 0, SHARD_BYTES);
+    await first.reached(100_000);
+    // One in another thread, one on the main thread's way to the file.
+    assert.equal((await receiver.fetch(lanes[1].client.source(HOLDER, "lo"), 0, 200_000).done).fault, undefined);
+    await receiver.put(CONTENT, 0, SHARD_BYTES);
+    await good.put(CONTENT, 100_000, SHARD_BYTES);
+    assert.equal((await first.done).fault, undefined);
+    const file = await receiver.bytes(SHARD_BYTES);
+    assert.ok(file.subarray(0, 100_000).equals(CONTENT.subarray(0, 100_000)), "the first source's bytes are gone");
+    assert.ok(file.subarray(100_000, 200_000).equals(Buffer.alloc(SIZE_BYTES, "wrong").subarray(100_000, 200_000)));
+    assert.ok(file.subarray(200_000).equals(CONTENT.subarray(200_000, SHARD_BYTES)));
+  });
+
+  it("sealing the file stops whoever writes to it", async () => {
+    const [sender, receiver] = [await startNode(), await startNode()];
+    await sender.put(CONTENT, 0, 100_000);
+    const lane = await DirectLane.start(sender.serve);
+    stops.push(() => lane.stop());
+    const fetch = receiver.fetch(lane.client.source(HOLDER, "lo"), 0, SHARD_BYTES);
+    await fetch.reached(100_000);
+    await receiver.staging.seal();
+    const { fault, positionBytes } = await fetch.done;
+    assert.equal(fault?.code, "INTERRUPTED");
+    assert.equal(positionBytes, 100_000);
+  });
+});
+
 describe("limits of the direct lane", () => {
   it("holds a download to its rate, and lets go when the limit goes", async () => {
     const { lane, receiver } = await startPair();

@@ -4,7 +4,16 @@
  */
 import type { FileHandle } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type BlobId, type RepoRef, ShardClaims, SwarmError, shardAt, shardCount, shardLength, shardStart } from "@swarmd/protocol";
+import {
+  type BlobId,
+  type RepoRef,
+  ShardClaims,
+  SwarmError,
+  shardAt,
+  shardCount,
+  shardLength,
+  shardStart,
+} from "@swarmd/protocol";
 import type { ShardHasher } from "../verify/shard-hasher.js";
 import { toStoreError } from "./disk-faults.js";
 import type { Claim, Journal } from "./journal.js";

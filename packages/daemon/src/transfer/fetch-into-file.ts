@@ -28,7 +28,7 @@ export async function fetchIntoFile(order: FileOrder, events: RangeWriterEvents,
     if (isWhole) events.onChecked(shard);
   };
   let fetching = Promise.resolve();
-  const giveBack = sink.lend({
+  const loan = sink.lend({
     async stop() {
       lent.abort();
       await fetching.catch(() => undefined);
@@ -36,11 +36,11 @@ export async function fetchIntoFile(order: FileOrder, events: RangeWriterEvents,
   });
   try {
     fetching = source.fetch(
-      { blob, startBytes, endBytes, path, sizeBytes, shardBytes, onWritten },
+      { blob, startBytes, endBytes, path, sizeBytes, shardBytes, claims: loan.claims, owner: loan.owner, onWritten },
       { signal: AbortSignal.any([signal, lent.signal]) },
     );
     await fetching;
   } finally {
-    giveBack();
+    loan.end();
   }
 }

@@ -35,6 +35,10 @@ export interface FileFetch {
   readonly path: string;
   readonly sizeBytes: number;
   readonly shardBytes: number;
+  /** The `ShardClaims` of the file: each shard is taken before it is written to, and what counts is left alone. */
+  readonly claims: SharedArrayBuffer;
+  /** As whom shards are taken. */
+  readonly owner: number;
   /**
    * Everything of the range below `positionBytes` is in the file; `hash` is the BLAKE3, up to there, of the shard that ends there
    * or is in progress there. Called at least at the end of every shard.
@@ -58,6 +62,13 @@ export interface LaneOpener {
   open(peer: NodeId, link: string): RangeSource | FileSource;
 }
 
+/** A {@link FileSource}'s leave to write. */
+export interface FileLoan {
+  readonly claims: SharedArrayBuffer;
+  readonly owner: number;
+  end(): void;
+}
+
 /** The staging file of one blob, as a transfer sees it. */
 export interface ShardSink {
   readonly path: string;
@@ -67,11 +78,8 @@ export interface ShardSink {
   write(positionBytes: number, chunks: readonly Uint8Array[]): Promise<void>;
   /** Reads what was written before, into `target`; used to take up the hash of a shard midway. */
   read(positionBytes: number, target: Uint8Array): Promise<void>;
-  /**
-   * Lets a {@link FileSource} write to the file at `path`. `stop` is called when that has to end, and resolves when it has. The
-   * returned function ends it.
-   */
-  lend(borrower: { stop(): Promise<void> }): () => void;
+  /** Lets a {@link FileSource} write to the file at `path`. `stop` is called when that has to end, and resolves when it has. */
+  lend(borrower: { stop(): Promise<void> }): FileLoan;
   /** Takes note that a {@link FileSource} has written these bytes. */
   noteFilled(positionBytes: number, bytes: number): void;
   /** Notes in the journal that the first `watermarkBytes` of a shard are written and hash to `hash` (BLAKE3). */

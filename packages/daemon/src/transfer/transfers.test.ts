@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { describe, it } from "node:test";
 import { type BlobId, SwarmError } from "@swarmd/protocol";
 import fc from "fast-check";
-import type { ByteSink, RangeSource, ShardHasher, ShardSink } from "./ports.js";
+import type { ByteSink, FileLoan, RangeSource, ShardHasher, ShardSink } from "./ports.js";
 import { type TransferReport, Transfers } from "./transfers.js";
 
 const BLOB = `sha256:${"a".repeat(64)}` as BlobId;
@@ -36,8 +36,8 @@ class MemorySink implements ShardSink {
     this.bytes.copy(target, 0, positionBytes);
   }
 
-  lend(): () => void {
-    return () => undefined;
+  lend(): FileLoan {
+    return { claims: new SharedArrayBuffer(0), owner: 2, end: () => undefined };
   }
 
   noteFilled(): void {}

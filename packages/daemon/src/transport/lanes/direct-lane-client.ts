@@ -14,6 +14,10 @@ export interface FileFetch {
   readonly path: string;
   readonly sizeBytes: number;
   readonly shardBytes: number;
+  /** The `ShardClaims` of the file: each shard is taken before it is written to, and what counts is left alone. */
+  readonly claims: SharedArrayBuffer;
+  /** As whom shards are taken. */
+  readonly owner: number;
   /**
    * Everything of the range below `positionBytes` is in the file; `hash` is the BLAKE3, up to there, of the shard that ends there
    * or is in progress there. Called at least at the end of every shard.

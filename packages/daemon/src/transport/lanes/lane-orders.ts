@@ -17,6 +17,8 @@ export interface FetchOrder {
   readonly path: string;
   readonly sizeBytes: number;
   readonly shardBytes: number;
+  readonly claims: SharedArrayBuffer;
+  readonly owner: number;
 }
 
 export type LaneOrder = FetchOrder | { readonly type: "cancel"; readonly id: number };

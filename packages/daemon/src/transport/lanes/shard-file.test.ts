@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import type { SwarmError } from "@swarmd/protocol";
+import { ShardClaims, type SwarmError } from "@swarmd/protocol";
 import fc from "fast-check";
 import { ReceiveBuffers } from "./receive-buffers.js";
 import { ShardFile, type ShardFileSpec, type ShardHasher } from "./shard-file.js";
@@ -29,10 +29,12 @@ interface Told {
 
 /** Feeds a range in pieces of these sizes, over and over, as a socket would. */
 async function feed(
-  spec: ShardFileSpec,
+  range: Omit<ShardFileSpec, "claims" | "owner">,
   content: Buffer,
   sizes: readonly number[],
 ): Promise<{ told: Told[]; faults: SwarmError[] }> {
+  const claims = ShardClaims.of(Math.ceil(range.sizeBytes / range.shardBytes)).shared;
+  const spec = { ...range, claims, owner: 2 };
   const told: Told[] = [];
   const faults: SwarmError[] = [];
   const file = await ShardFile.open(spec, {

@@ -3,8 +3,9 @@
  * beside the receiving. What is written is told in order.
  */
 import { close, fstat, open, read, writev } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { SwarmError, shardAt, shardEnd, shardStart } from "@swarmd/protocol";
+import { ShardClaims, SwarmError, shardAt, shardEnd, shardStart } from "@swarmd/protocol";
 import type { ReceiveBuffers } from "./receive-buffers.js";
 
 /** BLAKE3 over one shard, fed in order; the verify room makes them. */
@@ -20,6 +21,9 @@ export interface ShardFileSpec {
   readonly endBytes: number;
   readonly sizeBytes: number;
   readonly shardBytes: number;
+  /** The `ShardClaims` of the file: others may be writing to it too. */
+  readonly claims: SharedArrayBuffer;
+  readonly owner: number;
 }
 
 export interface ShardFileDeps {
@@ -42,6 +46,9 @@ const MOST_PENDING_BYTES = 1024 * 1024;
 /** Shards in progress are told not more often than this: a message per write would keep the main thread busy for nothing. */
 const REPORT_GAP_MS = 4;
 
+/** Another writer has the shard for one write: a millisecond or so. */
+const CLAIM_RETRY_MS = 1;
+
 /** A place in the file and the hash of its shard up to there. */
 interface Mark {
   readonly positionBytes: number;
@@ -57,6 +64,7 @@ export class ShardFile {
   readonly #spec: ShardFileSpec;
   readonly #deps: ShardFileDeps;
   readonly #fd: number;
+  readonly #claims: ShardClaims;
   #hasher: ShardHasher;
   #received: number;
   #written: number;
@@ -85,6 +93,7 @@ export class ShardFile {
     this.#spec = spec;
     this.#deps = deps;
     this.#fd = fd;
+    this.#claims = ShardClaims.join(spec.claims);
     this.#received = spec.startBytes;
     this.#written = spec.startBytes;
     this.#hasher = deps.newHasher();
@@ -221,11 +230,33 @@ export class ShardFile {
   }
 
   async #writeAll(chunks: readonly Buffer[], bytes: number): Promise<void> {
+    const { sizeBytes, shardBytes } = this.#spec;
     let rest = chunks;
     for (let done = 0; done < bytes; ) {
-      const written = await writeSome(this.#fd, rest, this.#written + done);
-      done += written;
-      if (done < bytes) rest = skipBytes(rest, written);
+      const at = this.#written + done;
+      const shard = shardAt(at, shardBytes);
+      const length = Math.min(bytes - done, shardEnd(shard, sizeBytes, shardBytes) - at);
+      await this.#writeInShard(shard, at, length < bytes - done ? firstBytes(rest, length) : rest, length);
+      done += length;
+      if (done < bytes) rest = skipBytes(rest, length);
+    }
+  }
+
+  /** What counts already, because another source was faster, stays as it is: somebody may have read it. */
+  async #writeInShard(shard: number, positionBytes: number, chunks: readonly Buffer[], bytes: number): Promise<void> {
+    const { owner, shardBytes } = this.#spec;
+    while (!this.#claims.tryTake(shard, owner)) await sleep(CLAIM_RETRY_MS);
+    try {
+      const offset = positionBytes - shardStart(shard, shardBytes);
+      let done = Math.max(0, this.#claims.countedBytes(shard) - offset);
+      for (let rest = skipBytes(chunks, done); done < bytes; ) {
+        const written = await writeSome(this.#fd, rest, positionBytes + done);
+        this.#claims.count(shard, offset + done, offset + done + written);
+        done += written;
+        if (done < bytes) rest = skipBytes(rest, written);
+      }
+    } finally {
+      this.#claims.release(shard, owner);
     }
   }
 
@@ -288,13 +319,23 @@ function writeSome(fd: number, chunks: readonly Buffer[], positionBytes: number)
   });
 }
 
+function firstBytes(chunks: readonly Buffer[], bytes: number): Buffer[] {
+  let left = bytes;
+  const first: Buffer[] = [];
+  for (const chunk of chunks) {
+    if (left > 0) first.push(chunk.length <= left ? chunk : chunk.subarray(0, left));
+    left -= chunk.length;
+  }
+  return first;
+}
+
 function skipBytes(chunks: readonly Buffer[], bytes: number): Buffer[] {
   let left = bytes;
   const rest: Buffer[] = [];
   for (const chunk of chunks) {
     if (left >= chunk.length) left -= chunk.length;
     else {
-      rest.push(chunk.subarray(left));
+      rest.push(left === 0 ? chunk : chunk.subarray(left));
       left = 0;
     }
   }
