@@ -14,6 +14,8 @@ export interface NodeAccessOptions {
   /** As it was typed (`swarm pull`), for others who find the state folder in use. */
   readonly command: string;
   readonly signal: AbortSignal;
+  /** Whether a node of our own looks for peers. */
+  readonly withPeers?: boolean;
   /** Called when no daemon runs and a node was started here. */
   readonly onOwnNode?: () => void;
   /** Called when the command is done and others are still being served. */
@@ -86,13 +88,18 @@ async function tryHost(options: NodeAccessOptions): Promise<daemonPackage.Hosted
     { write: options.log },
   );
   try {
-    const host = await daemon.hostNode(config, { command }, { startNode: daemon.startNode, logger });
+    const host = await daemon.hostNode(forAWhile(config, options.withPeers === true), { command }, { startNode: daemon.startNode, logger });
     options.onOwnNode?.();
     return host;
   } catch (error) {
     if (hasCode(error, "STATE_IN_USE")) return undefined;
     throw error;
   }
+}
+
+/** A node that comes and goes leaves the well-known ports to daemons. */
+function forAWhile(config: daemonPackage.NodeConfig, withPeers: boolean): daemonPackage.NodeConfig {
+  return { ...config, lanePort: 0, p2pPort: 0, noPeer: config.noPeer || !withPeers };
 }
 
 function noAnswer(cause: unknown): SwarmError {

@@ -71,6 +71,7 @@ async function pull(target: string, flags: PullFlags): Promise<void> {
         {
           stateDir: flags.stateDir,
           command: "swarm pull",
+          withPeers: request.noPeer !== true,
           signal,
           log: (line) => report.print(line.trimEnd()),
           onOwnNode: () =>

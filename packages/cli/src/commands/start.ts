@@ -33,18 +33,18 @@ export function addStartCommand(program: Command): void {
     .addOption(
       new Option("--workers <n>", "requests to the origin at a time, 1 to 64 (default: 10)").helpGroup("Network:"),
     )
-    .addOption(new Option("--no-peer", "fetch from the origin only, serve nobody").helpGroup("Peers:"))
     .addOption(
       new Option("--peer <host:port>", "a peer where multicast does not reach; may be repeated")
-        .argParser((value: string, before: string[] | undefined) => [...(before ?? []), value])
+        .argParser(gather)
         .helpGroup("Peers:"),
     )
+    .addOption(new Option("--no-peer", "fetch from the origin only, serve nobody").helpGroup("Peers:"))
     .addOption(new Option("--no-mdns", "do not look for peers by multicast").helpGroup("Peers:"))
     .addOption(new Option("--p2p-port <n>", "port for discovery and gossip (default: 7482)").helpGroup("Peers:"))
     .addOption(new Option("--lane-port <n>", "port for bytes (default: 7481)").helpGroup("Peers:"))
     .addOption(
       new Option("--link <iface=class>", "rdma, thunderbolt, ethernet, wifi or routed; may be repeated")
-        .argParser((value: string, before: string[] | undefined) => [...(before ?? []), value])
+        .argParser(gather)
         .helpGroup("Peers:"),
     )
     .addOption(new Option("--max-upload <rate>", "to peers, such as 50MB/s or 400Mbit/s").helpGroup("Limits:"))
@@ -61,6 +61,10 @@ export function addStartCommand(program: Command): void {
     ["swarmd start", "with the cache and token that Hugging Face's own tools use"],
     ["swarmd start --state-dir /tmp/b --cache-dir /tmp/b/hub", "a second daemon on this machine"],
   ]);
+}
+
+function gather(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
 }
 
 async function start({ peer, mdns, link, ...flags }: StartFlags): Promise<void> {
