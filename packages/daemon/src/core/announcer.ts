@@ -13,6 +13,8 @@ import type { EngineState } from "./state.js";
 
 /** Changes that come close together travel together. */
 const COALESCE_MS = 100;
+/** A pull wants its files within one moment. */
+const WANT_COALESCE_MS = 10;
 /** Share of the bytes received that may be spent on telling what was received, all listeners counted. */
 const BUDGET_SHARE = 0.0006;
 /** A record of more blobs would not fit the gossip's message limit. */
@@ -33,11 +35,20 @@ export class Announcer {
     this.#state = state;
   }
 
+  /** We want the blob: others who want it wait for this word before they begin. */
+  wanted(blob: BlobId): void {
+    this.#soon(blob, WANT_COALESCE_MS);
+  }
+
   /** Everybody should know of this blob's state soon. */
   urgent(blob: BlobId): void {
+    this.#soon(blob, COALESCE_MS);
+  }
+
+  #soon(blob: BlobId, delayMs: number): void {
     if (this.#state.options.swarm === undefined) return;
     this.#note(blob);
-    this.#state.timers.setIfEarlier("announce", this.#state.nowMs + COALESCE_MS);
+    this.#state.timers.setIfEarlier("announce", this.#state.nowMs + delayMs);
   }
 
   /** A shard is checked: worth telling when the budget allows. */

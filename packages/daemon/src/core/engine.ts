@@ -54,7 +54,7 @@ export class Engine {
     this.#state = state;
     this.#announcer = new Announcer(state);
     this.#lifecycle = new Lifecycle(state, {
-      began: (session) => this.#announcer.urgent(session.blob),
+      began: (session) => this.#announcer.wanted(session.blob),
       opened: (session) => this.#swarmPlanner.begin(session),
       changed: (session) => this.#announcer.urgent(session.blob),
       whole: (session) => state.library.set(session.blob, session.spec),

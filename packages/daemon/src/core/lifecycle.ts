@@ -62,7 +62,8 @@ export class Lifecycle {
     if (session?.phase !== "opening") return;
     session.opened(state);
     this.#watch.opened(session);
-    this.#watch.changed(session);
+    // What the journal knew is news to others.
+    if (session.shards.held.count > 0) this.#watch.changed(session);
     if (session.pulls.size === 0) this.#close(session);
     else this.finishIfWhole(session);
   }
