@@ -1,0 +1,185 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type BlobId, parseBlobId, parseNodeId, SwarmError } from "@swarmd/protocol";
+import fc from "fast-check";
+import type { LaneOutlet, LaneRequest, OpenBlob, Verdict } from "./ports.js";
+import { Serve } from "./serve.js";
+
+const BLOB = parseBlobId(`sha256:${"b".repeat(64)}`);
+const [A, B] = [parseNodeId("peerA"), parseNodeId("peerB")];
+const SHARD_BYTES = 1000;
+const never = new AbortController().signal;
+
+/** A blob that arrives when the test says so. */
+class ArrivingBlob implements OpenBlob {
+  readonly shardBytes = SHARD_BYTES;
+  closed = 0;
+  readonly #content: Buffer;
+  #watermark: number;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(content: Buffer, watermark = content.length) {
+    this.#content = content;
+    this.#watermark = watermark;
+  }
+
+  get sizeBytes(): number {
+    return this.#content.length;
+  }
+
+  async read(positionBytes: number, target: Uint8Array): Promise<void> {
+    assert.ok(positionBytes + target.length <= this.#watermark, "read above the watermark");
+    this.#content.copy(target, 0, positionBytes);
+  }
+
+  servableUpTo(): number {
+    return this.#watermark;
+  }
+
+  onRise(callback: () => void): () => void {
+    this.#listeners.add(callback);
+    return () => this.#listeners.delete(callback);
+  }
+
+  rise(bytes: number): void {
+    this.#watermark = Math.min(this.sizeBytes, this.#watermark + bytes);
+    for (const callback of [...this.#listeners]) callback();
+  }
+
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
+  async close(): Promise<void> {
+    this.closed += 1;
+  }
+}
+
+class Collector implements LaneOutlet {
+  readonly chunks: Buffer[] = [];
+
+  async write(chunk: Uint8Array): Promise<void> {
+    const before = Buffer.from(chunk);
+    await new Promise(setImmediate);
+    assert.ok(before.equals(chunk), "the chunk was changed while it was being sent");
+    this.chunks.push(before);
+  }
+}
+
+function setUp(blob: OpenBlob | undefined, verdict: Verdict = { kind: "serve" }, idleMs = 30_000) {
+  const served: number[] = [];
+  const serve = new Serve(
+    { bufferBytes: 64, idleMs },
+    {
+      admit: { ask: async () => verdict, served: (request) => served.push(request) },
+      reader: { open: async (id: BlobId) => (id === BLOB ? blob : undefined) },
+    },
+  );
+  return { serve, served };
+}
+
+const ask = (startBytes: number, endBytes?: number, peer = A): LaneRequest => ({
+  peer,
+  blob: BLOB,
+  startBytes,
+  endBytes,
+});
+
+async function begin(serve: Serve, request: LaneRequest) {
+  const answer = await serve.handle(request);
+  assert.ok(answer.kind === "serve", `refused: ${JSON.stringify(answer)}`);
+  return answer;
+}
+
+describe("Serve", () => {
+  it("sends exactly the range, however it arrives, and never reads above the watermark", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uint8Array({ minLength: 1, maxLength: 3_000 }),
+        fc.nat(),
+        fc.nat(),
+        fc.array(fc.integer({ min: 1, max: 900 }), { minLength: 1, maxLength: 6 }),
+        async (bytes, from, length, rises) => {
+          const content = Buffer.from(bytes);
+          const startBytes = from % content.length;
+          const endBytes = startBytes + 1 + (length % (content.length - startBytes));
+          const blob = new ArrivingBlob(content, 0);
+          const { serve, served } = setUp(blob);
+          const service = await begin(serve, ask(startBytes, endBytes));
+          const outlet = new Collector();
+          const sending = service.send(outlet, { signal: never });
+          for (let i = 0; blob.servableUpTo() < content.length; i += 1) {
+            await new Promise(setImmediate);
+            blob.rise(rises[i % rises.length] as number);
+          }
+          await sending;
+          assert.ok(Buffer.concat(outlet.chunks).equals(content.subarray(startBytes, endBytes)));
+          assert.deepEqual([served.length, blob.closed, blob.listeners, serve.uploads().length], [1, 1, 0, 0]);
+          assert.equal(serve.sentBytes().get(A), endBytes - startBytes);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  for (const { id, request, code } of [
+    { id: "a start at the end", request: ask(10), code: "PEER_FAULT" },
+    { id: "an end beyond the end", request: ask(0, 11), code: "PEER_FAULT" },
+  ]) {
+    it(`refuses ${id}, closes the blob and takes no slot`, async () => {
+      const blob = new ArrivingBlob(Buffer.alloc(10));
+      const { serve, served } = setUp(blob);
+      const answer = await serve.handle(request);
+      assert.ok(answer.kind === "refuse");
+      assert.deepEqual([answer.code, answer.sizeBytes, blob.closed, served.length], [code, 10, 1, 0]);
+    });
+  }
+
+  it("gives the slot back when the engine would serve what is not here", async () => {
+    const { serve, served } = setUp(undefined);
+    const answer = await serve.handle(ask(0, 5));
+    assert.ok(answer.kind === "refuse" && answer.code === "PEER_LACKS");
+    assert.equal(served.length, 1);
+  });
+
+  it("says which blobs are being read", async () => {
+    const blob = new ArrivingBlob(Buffer.alloc(10), 0);
+    const { serve } = setUp(blob);
+    const service = await begin(serve, ask(0, 10));
+    assert.ok(serve.isServing(BLOB));
+    const sending = service.send(new Collector(), { signal: never });
+    blob.rise(10);
+    await sending;
+    assert.ok(!serve.isServing(BLOB));
+  });
+
+  it("tells whoever was sent wrong bytes, once, and nobody else", async () => {
+    const blob = new ArrivingBlob(Buffer.alloc(10), 5);
+    const { serve } = setUp(blob);
+    const service = await begin(serve, ask(0, 10));
+    const sending = service.send(new Collector(), { signal: never });
+    serve.stopServing(serve.uploads()[0]?.request ?? 0);
+    await assert.rejects(sending, { code: "PEER_TAINTED" });
+    assert.equal((await serve.handle(ask(5, 10, B))).kind, "serve");
+    const again = await serve.handle(ask(5, 10));
+    assert.ok(again.kind === "refuse" && again.code === "PEER_TAINTED");
+    assert.equal((await serve.handle(ask(0, 10))).kind, "serve");
+  });
+
+  it("gives everything back when the peer goes, when the outlet fails, and when the source is silent", async () => {
+    for (const cut of ["abort", "outlet", "silence"] as const) {
+      const blob = new ArrivingBlob(Buffer.alloc(100), 50);
+      const { serve, served } = setUp(blob, { kind: "serve" }, cut === "silence" ? 20 : 30_000);
+      const service = await begin(serve, ask(0, 100));
+      const gone = new AbortController();
+      const failing: LaneOutlet = { write: async () => Promise.reject(new SwarmError("PEER_UNREACHABLE", "gone")) };
+      const sending = service.send(cut === "outlet" ? failing : new Collector(), { signal: gone.signal });
+      if (cut === "abort") gone.abort();
+      if (cut === "outlet") setImmediate(() => blob.rise(50));
+      await assert.rejects(sending, {
+        code: { abort: "INTERRUPTED", outlet: "PEER_UNREACHABLE", silence: "PEER_STALLED" }[cut],
+      });
+      assert.deepEqual([served.length, blob.closed, blob.listeners], [1, 1, 0]);
+    }
+  });
+});
