@@ -88,7 +88,11 @@ async function tryHost(options: NodeAccessOptions): Promise<daemonPackage.Hosted
     { write: options.log },
   );
   try {
-    const host = await daemon.hostNode(forAWhile(config, options.withPeers === true), { command }, { startNode: daemon.startNode, logger });
+    const host = await daemon.hostNode(
+      forAWhile(config, options.withPeers === true),
+      { command },
+      { startNode: daemon.startNode, logger },
+    );
     options.onOwnNode?.();
     return host;
   } catch (error) {

@@ -1,8 +1,8 @@
 /** All that one node is told. Flags, environment, `config.toml` and defaults end up here; nothing below reads them again. */
 import { join, resolve } from "node:path";
 import { findNearest, findStateDir, parseRate, SwarmError } from "@swarmd/protocol";
-import { LINK_CLASSES, type LinkClass } from "@swarmd/protocol/wire";
 import { parseWorkers } from "@swarmd/protocol/api";
+import { LINK_CLASSES, type LinkClass } from "@swarmd/protocol/wire";
 import { parse as parseToml } from "smol-toml";
 import { type Environment, expandPath, homeOf, parseHfEndpoint, readHfEnvironment } from "./origin/hf-environment.js";
 

@@ -58,7 +58,9 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const early: Input[] = [];
   let push = (input: Input): void => void early.push(input);
   const admit: Admit = { ask: (asked) => pump.ask(asked), served: (request) => pump.served(request) };
-  const swarm = config.noPeer ? undefined : await joinSwarm(config, { store, logger, admit, push: (input) => push(input) });
+  const swarm = config.noPeer
+    ? undefined
+    : await joinSwarm(config, { store, logger, admit, push: (input) => push(input) });
 
   // core decides, the pump carries out, transfer moves.
   const engine = new Engine({

@@ -49,7 +49,9 @@ function contentBytes(repos: readonly ScannedRepo[]): number {
 export async function listRepos(
   cacheDir: string,
   options: { readonly signal: AbortSignal },
-): Promise<{ readonly repo: RepoRef; readonly blobs: readonly { readonly id: BlobId; readonly sizeBytes: number }[] }[]> {
+): Promise<
+  { readonly repo: RepoRef; readonly blobs: readonly { readonly id: BlobId; readonly sizeBytes: number }[] }[]
+> {
   const repos = await scanCache(cacheDir, options);
   return repos.map(({ repo, revisions }) => {
     const sizes = new Map<BlobId, number>();
