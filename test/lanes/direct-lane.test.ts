@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { makeLaneCertificate } from "@swarmd/daemon/transport/lanes/lane-certificate";
 import { RateLimit } from "@swarmd/daemon/transport/lanes/rate-limit";
 import { parseBlobId } from "@swarmd/protocol";
+import fc from "fast-check";
 import { ASKER, DirectLane, type DirectLaneSetup, HOLDER } from "../support/direct-lane.js";
 import { LaneNode } from "../support/lane-node.js";
 
@@ -200,6 +201,20 @@ describe("bad company on the direct lane", () => {
     assert.equal(big.serve.uploads().length, 0);
     assert.equal(sender.servedCount, 0);
     assert.ok(lane.server.port > 0);
+  });
+
+  it("survives any bytes, and serves on", async () => {
+    const { lane, receiver } = await startPair({ server: { deadlines } });
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 400 }), fc.boolean(), async (bytes, isAlmostRight) => {
+        const prefix = isAlmostRight ? `GET /blobs/${BLOB}?ticket=${lane.give(BLOB).ticket} HTTP/1.1\r\n` : "";
+        const socket = connect(lane.server.port, "127.0.0.1");
+        socket.end(Buffer.concat([Buffer.from(prefix), bytes]));
+        await closed(socket);
+      }),
+      { numRuns: 40 },
+    );
+    assert.equal((await receiver.fetch(lane.client.source(HOLDER, "lo"), 0, SIZE_BYTES).done).fault, undefined);
   });
 
   it("refuses more connections than it has for one address, and takes new ones when old ones go", async () => {
@@ -416,6 +431,26 @@ describe("limits of the direct lane", () => {
     const elapsedMs = performance.now() - startedMs;
     assert.ok(elapsedMs > 700, `one second's worth came in ${elapsedMs} ms`);
   });
+
+  for (const over of ["plain", "TLS"] as const) {
+    it(`holds an upload to its rate, ${over}`, async () => {
+      const spec = { id: BLOB, sizeBytes: SIZE_BYTES, shardBytes: SHARD_BYTES };
+      const sender = await LaneNode.start(spec, {}, RateLimit.of(SIZE_BYTES));
+      const receiver = await startNode();
+      stops.push(() => sender.stop());
+      await sender.put(CONTENT, 0, SIZE_BYTES);
+      const lane = await DirectLane.start(
+        sender.serve,
+        over === "TLS" ? { certificate: await makeLaneCertificate() } : {},
+      );
+      stops.push(() => lane.stop());
+      const startedMs = performance.now();
+      assert.equal((await receiver.fetch(lane.client.source(HOLDER, "lo"), 0, SIZE_BYTES).done).fault, undefined);
+      const elapsedMs = performance.now() - startedMs;
+      assert.ok(elapsedMs > 700, `one second's worth left in ${elapsedMs} ms`);
+      await receiver.assertHolds(CONTENT, 0, SIZE_BYTES);
+    });
+  }
 
   it("is one limit for all who share it, and can be changed at any time", () => {
     const limit = RateLimit.of(1_000_000);

@@ -9,6 +9,7 @@ import { BlobStore } from "@swarmd/daemon/store/blob-store";
 import type { Staging } from "@swarmd/daemon/store/staging";
 import type { FileSource, RangeSource } from "@swarmd/daemon/transfer/ports";
 import { type TransferReport, Transfers } from "@swarmd/daemon/transfer/transfers";
+import type { RateLimit } from "@swarmd/daemon/transport/lanes/rate-limit";
 import { loadBlake3 } from "@swarmd/daemon/verify/shard-hasher";
 import { type BlobId, type Fault, shardAt, shardCount, shardEnd, shardStart } from "@swarmd/protocol";
 
@@ -47,7 +48,13 @@ export class LaneNode {
   readonly #watches = new Map<number, Watch>();
   #nextAttempt = 1;
 
-  private constructor(root: string, store: BlobStore, staging: Staging, options: ServeOptions) {
+  private constructor(
+    root: string,
+    store: BlobStore,
+    staging: Staging,
+    options: ServeOptions,
+    uploadLimit: RateLimit | undefined,
+  ) {
     this.#root = root;
     this.store = store;
     this.staging = staging;
@@ -64,6 +71,7 @@ export class LaneNode {
         },
       },
       reader: { open: (blob) => store.openBlob(blob) },
+      ...(uploadLimit === undefined ? {} : { limit: uploadLimit }),
     });
   }
 
@@ -71,6 +79,7 @@ export class LaneNode {
   static async start(
     blob: { readonly id: BlobId; readonly sizeBytes: number; readonly shardBytes: number },
     options: ServeOptions = {},
+    uploadLimit?: RateLimit,
   ): Promise<LaneNode> {
     const root = await mkdtemp(join(tmpdir(), "swarmd-lane-"));
     const dirs = { cacheDir: join(root, "cache"), stateDir: join(root, "state") };
@@ -80,7 +89,7 @@ export class LaneNode {
     const signal = new AbortController().signal;
     const opened = await store.openStaging({ blob: id, sizeBytes, shardBytes, repo: undefined, signal });
     assert.ok(opened.kind === "staging");
-    return new LaneNode(root, store, opened.staging, options);
+    return new LaneNode(root, store, opened.staging, options, uploadLimit);
   }
 
   /** Puts bytes into the staging file, as a transfer of its own would: from then on they may be served. */

@@ -27,7 +27,7 @@ export interface ServerDeadlines {
   readonly headMs: number;
   /** A reader that takes nothing for so long is cut off. */
   readonly idleMs: number;
-  /** For one answer in all. */
+  /** For one answer in all, beyond what its length takes on a slow link. */
   readonly totalMs: number;
   /** An idle connection is kept so long. */
   readonly keepMs: number;
@@ -44,6 +44,8 @@ export interface DirectLaneServerDeps {
 type LaneRequestPeer = Parameters<LaneHandler["handle"]>[0]["peer"];
 
 const DEADLINES: ServerDeadlines = { headMs: 10_000, idleMs: 30_000, totalMs: 15 * 60_000, keepMs: 30_000 };
+/** A whole blob over bad Wi-Fi may take its time; a shard has little more than `totalMs`. */
+const LEAST_BYTES_PER_MS = 500;
 const MOST_HEAD_BYTES = 8 * 1024;
 const MOST_CONNECTIONS = 512;
 const MOST_PER_HOST = 64;
@@ -211,7 +213,7 @@ export class DirectLaneServer {
     const over = (error: SwarmError) => gone.abort(error);
     const total = setTimeout(
       () => over(new SwarmError("PEER_STALLED", "a peer took too long in all")),
-      this.#deadlines.totalMs,
+      this.#deadlines.totalMs + (endBytes - startBytes) / LEAST_BYTES_PER_MS,
     );
     response.once("close", () => over(new SwarmError("INTERRUPTED", "the peer closed the connection")));
     if (response.closed || request.method === "HEAD") over(new SwarmError("INTERRUPTED", "nothing is to be sent"));

@@ -118,6 +118,7 @@ export class LaneFetch {
     const { certificateSha256 } = this.#order;
     signal.throwIfAborted();
     const taken = await connections.take(addresses, { deadlines, certificateSha256, signal });
+    if (signal.aborted) taken.connection.close(toSwarmError(signal.reason, "INTERRUPTED"));
     signal.throwIfAborted();
     this.#connection = taken.connection;
     this.#link = taken.connection.address.link;
