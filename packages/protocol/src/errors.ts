@@ -50,6 +50,23 @@ const CODES = {
   /** `--offline`, and what was asked for is not in the cache. */
   OFFLINE: { exit: 6, http: 504, blame: "none" },
 
+  /** A peer could not be reached or broke off. */
+  PEER_UNREACHABLE: { exit: 6, http: 504, blame: "peer" },
+  /** A peer has no upload slot free now. */
+  PEER_BUSY: { exit: 6, http: 503, blame: "none" },
+  /** A peer does not have the shard, and is not about to get it. */
+  PEER_LACKS: { exit: 6, http: 404, blame: "none" },
+  /** A peer may not serve this to us. */
+  PEER_DENIED: { exit: 6, http: 403, blame: "none" },
+  /** A peer sent nothing for too long. */
+  PEER_STALLED: { exit: 6, http: 504, blame: "peer" },
+  /** A peer sent a shard that does not match its attestation or proof. */
+  PEER_CORRUPT: { exit: 5, http: 502, blame: "peer" },
+  /** A peer found out that what it passed on to us is wrong, and says so. */
+  PEER_TAINTED: { exit: 5, http: 502, blame: "none" },
+  /** A peer broke the protocol. */
+  PEER_FAULT: { exit: 6, http: 502, blame: "peer" },
+
   NO_SPACE: { exit: 7, http: 507, blame: "self" },
   DAEMON_UNREACHABLE: { exit: 8, http: 503, blame: "none" },
   /** Another node uses this state folder. */

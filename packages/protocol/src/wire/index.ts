@@ -1,0 +1,6 @@
+export * from "./bitfield.js";
+export * from "./codec.js";
+export * from "./lanes.js";
+export * from "./limits.js";
+export * from "./topics.js";
+export * from "./types.js";

@@ -1,0 +1,31 @@
+/** Bounds on everything a peer can send. What is above them is refused before it costs memory. */
+
+/** The body of one gossip message: it is copied to every peer in the mesh. */
+export const GOSSIP_BYTES_MAX = 256 * 1024;
+/** One message on the state stream: a full record of a node with thousands of files in progress. */
+export const STATE_MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
+/** Full state on one stream: 16,384 blobs at some 256 a message. */
+export const STATE_MESSAGES_MAX = 128;
+/** One question or one answer. */
+export const CONTROL_BYTES_MAX = 16 * 1024;
+
+/** Announcements in one message; more are sent in the next. */
+export const RECORDS_MAX = 32;
+/** Blobs in one announcement; the engine puts in at most 256. */
+export const BLOBS_MAX = 1024;
+/** Shards named one by one. */
+export const SHARDS_LISTED_MAX = 65_536;
+/** Shards of one blob: 16 TiB. */
+export const SHARDS_MAX = 1_048_576;
+/** No machine has more ways to it than this. */
+export const LANES_MAX = 32;
+export const REDIRECTS_MAX = 32;
+
+/** In characters. */
+export const HOST_LENGTH_MAX = 45;
+export const AGENT_LENGTH_MAX = 64;
+export const TOKEN_LENGTH_MAX = 1024;
+export const MESSAGE_LENGTH_MAX = 512;
+export const CODE_LENGTH_MAX = 32;
+/** A peer that says nothing for a day is gone. */
+export const TTL_MS_MAX = 24 * 3_600_000;

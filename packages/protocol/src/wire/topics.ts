@@ -1,0 +1,23 @@
+/** Everything a conversation between nodes is named by: gossip topics, stream protocols, the mDNS service. */
+
+/** Of what is said, not of the program that says it. Nodes that differ don't talk. */
+export const PROTOCOL_VERSION = 1;
+
+/** Stream protocols. */
+export const STATE_PROTOCOL = "/swarmd/state/1";
+export const CONTROL_PROTOCOL = "/swarmd/control/1";
+/** A shard over a libp2p stream: the same request as on the direct lane. */
+export const SHARD_PROTOCOL = "/swarmd/shard/1";
+
+/** What open mode calls its cluster. */
+export const OPEN_CLUSTER = "open";
+
+/** The gossip topic where a cluster tells what it holds and wants. `cluster` is not secret: it is seen by every peer. */
+export function newsTopic(cluster: string): string {
+  return `/swarmd/${cluster}/news/1`;
+}
+
+/** The mDNS service of a cluster, so that nodes of different clusters don't even find each other. At most 15 characters before the dot. */
+export function serviceTag(cluster: string): string {
+  return cluster === OPEN_CLUSTER ? "_swarmd._udp.local" : `_swarmd-${cluster.slice(0, 7)}._udp.local`;
+}
