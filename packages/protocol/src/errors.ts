@@ -4,6 +4,8 @@
  * The table says, per code: the exit code of `swarm`, the HTTP status of the local API, and whose fault it is.
  */
 
+import type { NodeId } from "./brands.js";
+
 /** Who has to answer for a failed fetch. Scoring and back-off read only this. */
 export type Blame = "peer" | "origin" | "self" | "none";
 
@@ -88,6 +90,8 @@ export interface SwarmErrorOptions {
   readonly blame?: Blame;
   /** The source asked to be left alone this long. */
   readonly retryAfterMs?: number;
+  /** PEER_BUSY, PEER_LACKS: who else may have the shard, as the refusing peer said. */
+  readonly redirect?: readonly NodeId[];
 }
 
 /** The one error class of this project. `message` says what happened and to what; `hint` says what to do. */
@@ -97,6 +101,7 @@ export class SwarmError extends Error {
   readonly blame: Blame;
   readonly hint: string | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly redirect: readonly NodeId[] | undefined;
 
   constructor(code: ErrorCode, message: string, options: SwarmErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -104,6 +109,7 @@ export class SwarmError extends Error {
     this.blame = options.blame ?? CODES[code].blame;
     this.hint = options.hint;
     this.retryAfterMs = options.retryAfterMs;
+    this.redirect = options.redirect;
   }
 }
 
@@ -158,16 +164,19 @@ export interface Fault {
   /** The source asked to be left alone this long. */
   readonly retryAfterMs?: number;
   readonly hint?: string;
+  /** PEER_BUSY, PEER_LACKS: who else may have the shard, as the refusing peer said. */
+  readonly redirect?: readonly NodeId[];
 }
 
 export function toFault(error: unknown): Fault {
-  const { code, blame, message, retryAfterMs, hint } = toSwarmError(error);
+  const { code, blame, message, retryAfterMs, hint, redirect } = toSwarmError(error);
   return {
     code,
     blame,
     message,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(hint === undefined ? {} : { hint }),
+    ...(redirect === undefined ? {} : { redirect }),
   };
 }
 

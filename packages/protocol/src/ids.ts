@@ -2,13 +2,10 @@
  * The names of things. Each is a plain string with a brand that only its `parse` function gives out,
  * so a string from outside can't pass for one that was checked.
  */
+import type { Branded, NodeId } from "./brands.js";
 import { SwarmError } from "./errors.js";
 
-declare const brand: unique symbol;
-type Branded<Name extends string> = string & { readonly [brand]: Name };
-
-/** One running swarmd. Today any string; the libp2p PeerId once nodes talk. */
-export type NodeId = Branded<"NodeId">;
+export type { NodeId } from "./brands.js";
 /** 40 hex digits. */
 export type CommitId = Branded<"CommitId">;
 /** A branch, tag, pull-request ref or commit, as the user wrote it. */

@@ -20,7 +20,7 @@ export function decodeBlobId(bytes: Uint8Array): BlobId {
   if (bytes.length !== LENGTHS[kind]) {
     throw new SwarmError("PEER_FAULT", `a blob id of kind ${kind} can't have ${bytes.length} bytes`);
   }
-  const hex = toHex(bytes.subarray(1));
+  const hex = bytesToHex(bytes.subarray(1));
   if (kind === SHA256) return parseBlobId(`sha256:${hex}`);
   if (kind === GIT_SHA1) return parseBlobId(`git-sha1:${hex}`);
   const size = BigInt(`0x${hex.slice(80)}`);
@@ -29,13 +29,18 @@ export function decodeBlobId(bytes: Uint8Array): BlobId {
 }
 
 function withKind(kind: number, hex: string): Uint8Array {
-  const bytes = new Uint8Array(1 + hex.length / 2);
-  bytes[0] = kind;
-  for (let at = 1; at < bytes.length; at += 1) bytes[at] = Number.parseInt(hex.slice(2 * at - 2, 2 * at), 16);
+  return Uint8Array.of(kind, ...hexToBytes(hex));
+}
+
+/** Takes an even number of hex digits. */
+export function hexToBytes(hex: string): Uint8Array {
+  const bytes = new Uint8Array(hex.length / 2);
+  for (let at = 0; at < bytes.length; at += 1) bytes[at] = Number.parseInt(hex.slice(2 * at, 2 * at + 2), 16);
   return bytes;
 }
 
-function toHex(bytes: Uint8Array): string {
+/** Two digits a byte, lower case. */
+export function bytesToHex(bytes: Uint8Array): string {
   let hex = "";
   for (const byte of bytes) hex += byte.toString(16).padStart(2, "0");
   return hex;

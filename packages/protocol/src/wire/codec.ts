@@ -7,7 +7,7 @@
 import { type ErrorCode, isErrorCode, SwarmError } from "../errors.js";
 import { type NodeId, parseNodeId } from "../ids.js";
 import { bitfieldBytes } from "./bitfield.js";
-import { decodeBlobId, encodeBlobId } from "./blob-bytes.js";
+import { bytesToHex, decodeBlobId, encodeBlobId, hexToBytes } from "./blob-bytes.js";
 import {
   type AnnouncementMessage,
   type BlobNewsMessage,
@@ -32,7 +32,7 @@ import {
   SHARDS_LISTED_MAX,
   SHARDS_MAX,
   STATE_MESSAGE_BYTES_MAX,
-  TOKEN_LENGTH_MAX,
+  TICKET_LENGTH_MAX,
   TTL_MS_MAX,
 } from "./limits.js";
 import {
@@ -217,18 +217,18 @@ function shards(list: readonly number[]): readonly number[] {
   return list;
 }
 
-function fromTicket({ token, validForMs, lanes, certificateSha256 }: LaneTicket): TicketMessage {
-  return { token, validForMs, lanes: lanes.map(fromLane), certificateSha256: certificateSha256 ?? new Uint8Array(0) };
+function fromTicket({ ticket, validMs, lanes, certificateSha256 }: LaneTicket): TicketMessage {
+  return { ticket, validMs, lanes: lanes.map(fromLane), certificateSha256: hexToBytes(certificateSha256 ?? "") };
 }
 
-function toTicket({ token, validForMs, lanes, certificateSha256 }: TicketMessage): LaneTicket {
+function toTicket({ ticket, validMs, lanes, certificateSha256 }: TicketMessage): LaneTicket {
   const { length } = certificateSha256;
   if (length !== 0 && length !== 32) throw fault(`a SHA-256 of ${length} bytes`);
   return {
-    token: printable("a ticket", token, TOKEN_LENGTH_MAX),
-    validForMs: whole("a ticket's life", validForMs),
+    ticket: printable("a ticket", ticket, TICKET_LENGTH_MAX),
+    validMs: whole("a ticket's life", validMs),
+    ...(length === 0 ? {} : { certificateSha256: bytesToHex(certificateSha256) }),
     lanes: lanes.map(toLane),
-    ...(length === 0 ? {} : { certificateSha256: certificateSha256.slice() }),
   };
 }
 

@@ -24,7 +24,7 @@ export const REDIRECTS_MAX = 32;
 /** In characters. */
 export const HOST_LENGTH_MAX = 45;
 export const AGENT_LENGTH_MAX = 64;
-export const TOKEN_LENGTH_MAX = 1024;
+export const TICKET_LENGTH_MAX = 1024;
 export const MESSAGE_LENGTH_MAX = 512;
 export const CODE_LENGTH_MAX = 32;
 /** A peer that says nothing for a day is gone. */

@@ -67,11 +67,13 @@ export type ControlRequest = { readonly type: "ticket"; readonly blob: BlobId };
 /** Opens the direct lane for one blob. */
 export interface LaneTicket {
   /** Opaque; goes back to whoever made it. Printable ASCII. */
-  readonly token: string;
-  readonly validForMs: number;
+  readonly ticket: string;
+  /** How long it can be used, from when it was given. */
+  readonly validMs: number;
+  /** SHA-256 of the lane's certificate, 64 hex digits; with it the lane speaks TLS, without it plain TCP. */
+  readonly certificateSha256?: string;
+  /** Where the lane listens. */
   readonly lanes: readonly LaneAddress[];
-  /** SHA-256 of the lane's certificate, 32 bytes; absent when the lane is not encrypted. */
-  readonly certificateSha256?: Uint8Array;
 }
 
 export interface Refusal {

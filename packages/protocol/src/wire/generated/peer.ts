@@ -724,8 +724,8 @@ export namespace ControlRequestMessage {
 }
 
 export interface TicketMessage {
-  token: string
-  validForMs: number
+  ticket: string
+  validMs: number
   lanes: LaneAddressMessage[]
   certificateSha256: Uint8Array
 }
@@ -740,14 +740,14 @@ export namespace TicketMessage {
           w.fork()
         }
 
-        if ((obj.token != null && obj.token !== '')) {
+        if ((obj.ticket != null && obj.ticket !== '')) {
           w.uint32(10)
-          w.string(obj.token)
+          w.string(obj.ticket)
         }
 
-        if ((obj.validForMs != null && obj.validForMs !== 0)) {
+        if ((obj.validMs != null && obj.validMs !== 0)) {
           w.uint32(16)
-          w.uint64Number(obj.validForMs)
+          w.uint64Number(obj.validMs)
         }
 
         if (obj.lanes != null) {
@@ -767,8 +767,8 @@ export namespace TicketMessage {
         }
       }, (reader, length, opts = {}) => {
         const obj: any = {
-          token: '',
-          validForMs: 0,
+          ticket: '',
+          validMs: 0,
           lanes: [],
           certificateSha256: uint8ArrayAlloc(0)
         }
@@ -780,11 +780,11 @@ export namespace TicketMessage {
 
           switch (tag >>> 3) {
             case 1: {
-              obj.token = reader.string()
+              obj.ticket = reader.string()
               break
             }
             case 2: {
-              obj.validForMs = reader.uint64Number()
+              obj.validMs = reader.uint64Number()
               break
             }
             case 3: {

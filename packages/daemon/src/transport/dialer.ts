@@ -1,0 +1,176 @@
+/**
+ * Keeps connections to the peers we know: dials what was found or named, dials again when a connection is lost, waits longer each time.
+ *
+ * In: addresses named by the user (kept for ever) or found on the LAN (kept while they may come back). Out: `dial` calls.
+ */
+import type { Multiaddr } from "@multiformats/multiaddr";
+import type { NodeId } from "@swarmd/protocol";
+import type { Logger } from "../observe/logger.js";
+
+export interface DialerOptions {
+  /** The first wait after a failure; doubles up to `maxWaitMs`, and is cut by up to half at random. */
+  readonly firstWaitMs: number;
+  readonly maxWaitMs: number;
+  /** A found peer that could not be reached for so long is forgotten until it is found again. */
+  readonly giveUpAfterMs: number;
+  /** One address gets so long before the next is tried. */
+  readonly dialTimeoutMs: number;
+}
+
+export const DIALER_OPTIONS: DialerOptions = {
+  firstWaitMs: 250,
+  maxWaitMs: 30_000,
+  giveUpAfterMs: 10 * 60_000,
+  dialTimeoutMs: 3_000,
+};
+
+export interface DialerDeps {
+  /** Connects and says to whom. Rejects when nobody answers there, or somebody else. */
+  dial(address: Multiaddr, options: { readonly signal: AbortSignal }): Promise<NodeId>;
+  isConnected(peer: NodeId): boolean;
+  /** Best first. */
+  sort(addresses: readonly Multiaddr[]): readonly Multiaddr[];
+  readonly logger: Logger;
+}
+
+interface Target {
+  readonly key: string;
+  readonly isNamed: boolean;
+  addresses: readonly Multiaddr[];
+  /** Who answered last, or who was found. */
+  peer: NodeId | undefined;
+  failures: number;
+  /** Since when nobody answers. */
+  failingSinceMs: number | undefined;
+  timer: NodeJS.Timeout | undefined;
+  isDialing: boolean;
+}
+
+/** Nobody has more peers on one LAN; an impostor can't make us remember more. */
+const TARGETS_MAX = 4_096;
+
+export class Dialer {
+  readonly #options: DialerOptions;
+  readonly #deps: DialerDeps;
+  readonly #targets = new Map<string, Target>();
+  readonly #stopped = new AbortController();
+
+  constructor(options: DialerOptions, deps: DialerDeps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  /** An address that the user gave: dialled for as long as the node runs. */
+  name(address: Multiaddr): void {
+    this.#dialSoon(this.#upsert(address.toString(), [address], undefined, true), 0);
+  }
+
+  /** A peer that was found on the LAN. Dialled after `delayMs`, if it did not come by itself. */
+  found(peer: NodeId, addresses: readonly Multiaddr[], delayMs: number): void {
+    if (addresses.length === 0) return;
+    if (!this.#targets.has(peer) && this.#targets.size >= TARGETS_MAX) return;
+    const target = this.#upsert(peer, addresses, peer, false);
+    target.failures = 0;
+    target.failingSinceMs = undefined;
+    this.#dialSoon(target, delayMs);
+  }
+
+  /** A connection was lost: try again, at once the first time. */
+  lost(peer: NodeId): void {
+    for (const target of this.#targets.values()) if (target.peer === peer) this.#dialSoon(target, this.#waitMs(target));
+  }
+
+  /** A peer said goodbye, or is not welcome: it may come by itself, or be found again. */
+  forget(peer: NodeId): void {
+    for (const target of [...this.#targets.values()]) {
+      if (target.peer === peer && !target.isNamed) this.#remove(target);
+    }
+  }
+
+  /** Something about the network changed: whoever is not connected is dialled now. */
+  retryAll(): void {
+    for (const target of this.#targets.values()) {
+      target.failures = 0;
+      this.#dialSoon(target, 0);
+    }
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+    for (const target of [...this.#targets.values()]) this.#remove(target);
+  }
+
+  #upsert(key: string, addresses: readonly Multiaddr[], peer: NodeId | undefined, isNamed: boolean): Target {
+    const known = this.#targets.get(key);
+    if (known !== undefined) {
+      known.addresses = addresses;
+      return known;
+    }
+    const target: Target = {
+      key,
+      isNamed,
+      addresses,
+      peer,
+      failures: 0,
+      failingSinceMs: undefined,
+      timer: undefined,
+      isDialing: false,
+    };
+    this.#targets.set(key, target);
+    return target;
+  }
+
+  #remove(target: Target): void {
+    clearTimeout(target.timer);
+    this.#targets.delete(target.key);
+  }
+
+  #dialSoon(target: Target, delayMs: number): void {
+    if (this.#stopped.signal.aborted || target.isDialing) return;
+    clearTimeout(target.timer);
+    target.timer = setTimeout(() => void this.#dial(target), delayMs);
+  }
+
+  /** Never rejects. */
+  async #dial(target: Target): Promise<void> {
+    if (target.isDialing || (target.peer !== undefined && this.#deps.isConnected(target.peer))) return;
+    target.isDialing = true;
+    const peer = await this.#tryAddresses(target);
+    target.isDialing = false;
+    if (this.#stopped.signal.aborted || !this.#targets.has(target.key)) return;
+    if (peer === undefined) return this.#failed(target);
+    target.peer = peer;
+    target.failures = 0;
+    target.failingSinceMs = undefined;
+  }
+
+  async #tryAddresses({ key, addresses }: Target): Promise<NodeId | undefined> {
+    for (const address of this.#deps.sort(addresses)) {
+      if (this.#stopped.signal.aborted) return undefined;
+      const deadline = AbortSignal.timeout(this.#options.dialTimeoutMs);
+      try {
+        return await this.#deps.dial(address, { signal: AbortSignal.any([this.#stopped.signal, deadline]) });
+      } catch (error) {
+        this.#deps.logger.debug({ peer: key, address: address.toString(), why: (error as Error).message }, "no answer");
+      }
+    }
+    return undefined;
+  }
+
+  #failed(target: Target): void {
+    const nowMs = performance.now();
+    target.failingSinceMs ??= nowMs;
+    target.failures += 1;
+    if (target.isNamed && target.failures === 1) {
+      this.#deps.logger.warn(`peer ${target.key} can't be reached; trying again until it can`);
+    }
+    if (!target.isNamed && nowMs - target.failingSinceMs > this.#options.giveUpAfterMs) return this.#remove(target);
+    this.#dialSoon(target, this.#waitMs(target));
+  }
+
+  #waitMs({ failures }: Target): number {
+    const { firstWaitMs, maxWaitMs } = this.#options;
+    // Random, so that two nodes that lost each other don't dial at the same instant again and again.
+    return Math.min(maxWaitMs, firstWaitMs * 2 ** Math.min(failures, 20)) * (0.5 + Math.random() / 2);
+  }
+}

@@ -1,0 +1,334 @@
+/** The libp2p node: listens, connects, stays connected, and stops promptly. Knows peers and streams, not what is said on them. */
+import "./promise-with-resolvers.js";
+import { type GossipSub, type GossipSubComponents, gossipsub } from "@chainsafe/libp2p-gossipsub";
+import { noise } from "@chainsafe/libp2p-noise";
+import { yamux } from "@chainsafe/libp2p-yamux";
+import { type Identify, identify } from "@libp2p/identify";
+import type { Connection, Libp2p, PeerDiscovery, PeerId, PeerInfo, PrivateKey, Stream } from "@libp2p/interface";
+import type { MulticastDNSComponents } from "@libp2p/mdns";
+import { type Ping, ping } from "@libp2p/ping";
+import { preSharedKey } from "@libp2p/pnet";
+import { tcp } from "@libp2p/tcp";
+import type { Multiaddr } from "@multiformats/multiaddr";
+import { type NodeId, parseNodeId, SwarmError } from "@swarmd/protocol";
+import { GOSSIP_BYTES_MAX } from "@swarmd/protocol/wire";
+import { createLibp2p } from "libp2p";
+import type { Logger } from "../observe/logger.js";
+import { Dialer, type DialerOptions } from "./dialer.js";
+import { findHost } from "./peer-address.js";
+
+export interface P2pNodeOptions {
+  /** TCP port; 0 for any. */
+  readonly port: number;
+  /** Addresses to listen on; default all, IPv4 and IPv6. */
+  readonly hosts?: readonly string[];
+  /** Addresses that are dialled as long as the node runs. */
+  readonly peers: readonly Multiaddr[];
+  /** Contents of a libp2p swarm key: who lacks it can't even shake hands. */
+  readonly swarmKey?: Uint8Array;
+  readonly dialer: DialerOptions;
+}
+
+/** Finds peers on the LAN; made by the discovery room. */
+export interface LanDiscovery extends PeerDiscovery {
+  /** Asks again at once, over the interfaces that there are now. */
+  refresh(): Promise<void>;
+}
+
+export type DiscoveryFactory = (components: MulticastDNSComponents) => LanDiscovery;
+
+export interface P2pNodeDeps {
+  readonly key: PrivateKey;
+  readonly logger: Logger;
+  readonly discovery?: DiscoveryFactory;
+  /** The first connection to a peer is open. */
+  readonly onConnected: (peer: NodeId) => void;
+  /** The last connection to a peer is closed. */
+  readonly onDisconnected: (peer: NodeId) => void;
+  /** Best first: which of a peer's hosts to dial. */
+  readonly sortHosts: (hosts: readonly string[]) => readonly string[];
+}
+
+/** Takes a stream that a peer opened. Whatever it throws cuts the stream. */
+export type PeerStreamHandler = (peer: NodeId, stream: Stream) => Promise<void>;
+
+/** More than any LAN has; two connections to a peer happen when both dial. */
+const CONNECTIONS_MAX = 1_024;
+/** When a whole rack is switched on, everybody comes at once; more of them than this wait for TCP to try again. */
+const PENDING_MAX = 128;
+/** New connections a second from one address: several nodes may share a host. */
+const PER_HOST_PER_SECOND = 50;
+/** Somebody who connects and says nothing is dropped after this. */
+const HANDSHAKE_MS = 5_000;
+const STREAM_OPEN_MS = 5_000;
+/** A host that went away without a word is noticed within two of these. */
+const PING_INTERVAL_MS = 10_000;
+/** A peer under full load still answers in this time. */
+const PING_TIMEOUT_MS = 10_000;
+const STOP_MS = 3_000;
+/** The node that has the greater id lets the other dial, for so long: else both do. */
+const DIAL_COURTESY_MS = 150;
+/** Streams of one kind that a peer may have open at a time. */
+const STREAMS_PER_PROTOCOL = 32;
+
+/** How the gossip is tuned: everybody is connected to everybody, so the publisher reaches all at once; the mesh is a second chance. */
+const GOSSIP_OPTIONS = {
+  globalSignaturePolicy: "StrictSign",
+  allowPublishToZeroTopicPeers: true,
+  floodPublish: true,
+  fallbackToFloodsub: false,
+  D: 3,
+  Dlo: 2,
+  Dhi: 4,
+  Dout: 1,
+  Dscore: 1,
+  Dlazy: 2,
+  // A frame may carry several messages that were asked for.
+  maxInboundDataLength: 8 * GOSSIP_BYTES_MAX,
+  // A reader that is too slow loses messages, not our memory.
+  maxOutboundBufferSize: 8 * GOSSIP_BYTES_MAX,
+  // Several nodes on one machine are no attack, and a busy one no cheat; who cheats is banned by the engine.
+  scoreParams: { IPColocationFactorWeight: 0, behaviourPenaltyWeight: 0 },
+} as const;
+
+type Services = { identify: Identify; ping: Ping; pubsub: GossipSub };
+
+export class P2pNode {
+  readonly #options: P2pNodeOptions;
+  readonly #deps: P2pNodeDeps;
+  readonly #dialer: Dialer;
+  readonly #connected = new Map<NodeId, PeerId>();
+  readonly #banned = new Set<NodeId>();
+  #libp2p: Libp2p<Services> | undefined;
+  #discovery: LanDiscovery | undefined;
+
+  constructor(options: P2pNodeOptions, deps: P2pNodeDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#dialer = new Dialer(options.dialer, {
+      dial: (address, { signal }) => this.#dial(address, signal),
+      isConnected: (peer) => this.#connected.has(peer),
+      sort: (addresses) => this.#sort(addresses),
+      logger: deps.logger,
+    });
+  }
+
+  /** This node's name. @throws SwarmError INTERNAL before {@link start} */
+  get id(): NodeId {
+    return toNodeId(this.#node.peerId);
+  }
+
+  /** Where others can reach it, loopback only if there is nothing else. */
+  get addresses(): readonly string[] {
+    return this.#node.getMultiaddrs().map((address) => address.toString());
+  }
+
+  get pubsub(): GossipSub {
+    return this.#node.services.pubsub;
+  }
+
+  /** Peers with an open connection. */
+  get peers(): readonly NodeId[] {
+    return [...this.#connected.keys()];
+  }
+
+  /** Listens, looks for peers and dials them. @throws SwarmError ADDRESS_IN_USE */
+  async start(handlers: Readonly<Record<string, PeerStreamHandler>>): Promise<void> {
+    this.#libp2p = await this.#create();
+    this.#libp2p.addEventListener("peer:connect", ({ detail }) => this.#onConnect(detail));
+    this.#libp2p.addEventListener("peer:disconnect", ({ detail }) => this.#onDisconnect(detail));
+    for (const [protocol, handler] of Object.entries(handlers)) await this.#handle(protocol, handler);
+    try {
+      await this.#libp2p.start();
+    } catch (cause) {
+      throw listenError(cause, this.#options.port);
+    }
+    for (const address of this.#options.peers) this.#dialer.name(address);
+  }
+
+  /** Closes everything within a few seconds, whatever hangs. */
+  async stop(): Promise<void> {
+    this.#dialer.stop();
+    const libp2p = this.#libp2p;
+    if (libp2p === undefined) return;
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#deps.logger.warn("connections to peers did not close in time; cutting them");
+        for (const connection of libp2p.getConnections()) connection.abort(new Error("the node stops"));
+        resolve();
+      }, STOP_MS);
+    });
+    await Promise.race([libp2p.stop(), deadline]);
+    clearTimeout(timer);
+  }
+
+  isConnected(peer: NodeId): boolean {
+    return this.#connected.has(peer);
+  }
+
+  /** How a peer is connected: remote addresses, for people. */
+  connectionsOf(peer: NodeId): readonly string[] {
+    return this.#connectionsOf(peer).map(({ remoteAddr }) => remoteAddr.toString());
+  }
+
+  /** Opens a stream on the connection there is. @throws SwarmError PEER_UNREACHABLE when there is none */
+  async openStream(peer: NodeId, protocol: string, options: { readonly signal: AbortSignal }): Promise<Stream> {
+    const connection = this.#connectionsOf(peer).find(({ status }) => status === "open");
+    if (connection === undefined) throw new SwarmError("PEER_UNREACHABLE", `there is no connection to ${peer}`);
+    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(STREAM_OPEN_MS)]);
+    return connection.newStream(protocol, { signal, maxOutboundStreams: STREAMS_PER_PROTOCOL });
+  }
+
+  /** Have nothing more to do with a peer while this node runs. */
+  ban(peer: NodeId): void {
+    this.#banned.add(peer);
+    this.#dialer.forget(peer);
+    for (const connection of this.#connectionsOf(peer)) connection.abort(new Error("banned"));
+  }
+
+  isBanned(peer: NodeId): boolean {
+    return this.#banned.has(peer);
+  }
+
+  /** A peer said goodbye: it is not dialled until it is found again. */
+  forget(peer: NodeId): void {
+    this.#dialer.forget(peer);
+    for (const connection of this.#connectionsOf(peer)) void connection.close().catch(() => undefined);
+  }
+
+  /** Local addresses came or went: connections that lost theirs are cut, and everybody is looked for again. */
+  async networkChanged(isCut: (remoteHost: string) => boolean): Promise<void> {
+    for (const connection of this.#node.getConnections()) {
+      const host = findHost(connection.remoteAddr);
+      if (host !== undefined && isCut(host)) connection.abort(new Error("its network is gone"));
+    }
+    this.#dialer.retryAll();
+    await this.#discovery?.refresh();
+  }
+
+  get #node(): Libp2p<Services> {
+    if (this.#libp2p === undefined) throw new SwarmError("INTERNAL", "the libp2p node has not started");
+    return this.#libp2p;
+  }
+
+  #create(): Promise<Libp2p<Services>> {
+    const { key, discovery } = this.#deps;
+    const { swarmKey } = this.#options;
+    const isBanned = (peer: PeerId) => this.isBanned(toNodeId(peer));
+    return createLibp2p<Services>({
+      start: false,
+      privateKey: key,
+      addresses: { listen: listenAddresses(this.#options), announceFilter: dropLoopback },
+      transports: [tcp({ inboundSocketInactivityTimeout: 4 * PING_INTERVAL_MS, socketCloseTimeout: 500 })],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux({ maxInboundStreams: 256, maxOutboundStreams: 256 })],
+      ...(swarmKey === undefined ? {} : { connectionProtector: preSharedKey({ psk: swarmKey }) }),
+      connectionManager: {
+        maxConnections: CONNECTIONS_MAX,
+        maxIncomingPendingConnections: PENDING_MAX,
+        inboundConnectionThreshold: PER_HOST_PER_SECOND,
+        inboundUpgradeTimeout: HANDSHAKE_MS,
+        inboundStreamProtocolNegotiationTimeout: HANDSHAKE_MS,
+        outboundStreamProtocolNegotiationTimeout: HANDSHAKE_MS,
+        // Our own dialer does this, with patience.
+        reconnectRetries: 0,
+      },
+      connectionMonitor: { pingInterval: PING_INTERVAL_MS, pingTimeout: { minTimeout: PING_TIMEOUT_MS } },
+      connectionGater: { denyDialPeer: isBanned, denyInboundEncryptedConnection: isBanned },
+      services: {
+        identify: identify(),
+        ping: ping(),
+        pubsub: gossipsub(GOSSIP_OPTIONS) as (components: GossipSubComponents) => GossipSub,
+        ...(discovery === undefined
+          ? {}
+          : { discovery: (components: MulticastDNSComponents) => this.#attach(discovery(components)) }),
+      },
+    });
+  }
+
+  #attach(discovery: LanDiscovery): LanDiscovery {
+    this.#discovery = discovery;
+    discovery.addEventListener("peer", ({ detail }) => this.#onFound(detail));
+    return discovery;
+  }
+
+  #handle(protocol: string, handler: PeerStreamHandler): Promise<void> {
+    return this.#node.handle(
+      protocol,
+      ({ stream, connection }) => {
+        const peer = toNodeId(connection.remotePeer);
+        handler(peer, stream).catch((error: Error) => {
+          this.#deps.logger.debug({ peer, protocol, why: error.message }, "a peer's stream was cut");
+          stream.abort(error);
+        });
+      },
+      { maxInboundStreams: STREAMS_PER_PROTOCOL, maxOutboundStreams: STREAMS_PER_PROTOCOL },
+    );
+  }
+
+  async #dial(address: Multiaddr, signal: AbortSignal): Promise<NodeId> {
+    const { remotePeer } = await this.#node.dial(address, { signal });
+    return toNodeId(remotePeer);
+  }
+
+  /** Names, which have no IP address yet, go first: the user gave them. */
+  #sort(addresses: readonly Multiaddr[]): readonly Multiaddr[] {
+    const hosts = this.#deps.sortHosts(addresses.flatMap((address) => findHost(address) ?? []));
+    const rank = (address: Multiaddr) => hosts.indexOf(findHost(address) ?? "");
+    return [...addresses].sort((a, b) => rank(a) - rank(b));
+  }
+
+  #onFound({ id, multiaddrs }: PeerInfo): void {
+    const peer = toNodeId(id);
+    if (peer === this.id || this.#connected.has(peer) || this.isBanned(peer)) return;
+    const addresses = multiaddrs.map((address) => address.encapsulate(`/p2p/${peer}`));
+    this.#dialer.found(peer, addresses, this.id < peer ? 0 : DIAL_COURTESY_MS);
+  }
+
+  #onConnect(id: PeerId): void {
+    const peer = toNodeId(id);
+    this.#connected.set(peer, id);
+    this.#deps.onConnected(peer);
+  }
+
+  #onDisconnect(id: PeerId): void {
+    const peer = toNodeId(id);
+    if (!this.#connected.delete(peer)) return;
+    this.#deps.onDisconnected(peer);
+    this.#dialer.lost(peer);
+  }
+
+  #connectionsOf(peer: NodeId): readonly Connection[] {
+    const id = this.#connected.get(peer);
+    return id === undefined ? [] : this.#node.getConnections(id);
+  }
+}
+
+/** The name of a peer in the words of the project. */
+export function toNodeId(peer: PeerId): NodeId {
+  return parseNodeId(peer.toString());
+}
+
+function listenAddresses({ hosts, port }: P2pNodeOptions): string[] {
+  // Where IPv6 is off, libp2p goes on with IPv4 alone.
+  return (hosts ?? ["0.0.0.0", "::"]).map((host) => `/${host.includes(":") ? "ip6" : "ip4"}/${host}/tcp/${port}`);
+}
+
+/** On another machine, our loopback address leads to that machine itself. */
+function dropLoopback(addresses: Multiaddr[]): Multiaddr[] {
+  const others = addresses.filter((address) => !/^(?:127\.|::1$)/.test(address.nodeAddress().address));
+  return others.length > 0 ? others : addresses;
+}
+
+function listenError(cause: unknown, port: number): SwarmError {
+  const text =
+    cause instanceof Error ? `${cause.message} ${JSON.stringify((cause as AggregateError).errors ?? "")}` : "";
+  if (/EADDRINUSE/.test(text)) {
+    return new SwarmError("ADDRESS_IN_USE", `libp2p can't listen: port ${port} is taken`, {
+      cause,
+      hint: "Choose another with --p2p-port, or 0 for any free one.",
+    });
+  }
+  return new SwarmError("INTERNAL", `libp2p can't start: ${(cause as Error).message}`, { cause });
+}

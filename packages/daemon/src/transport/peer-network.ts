@@ -1,0 +1,301 @@
+/**
+ * All of a node's dealings with its peers, behind one face.
+ *
+ * *purpose:* joins libp2p node, gossip, state exchange, control and links. *in:* announcements to publish, tickets to ask for.
+ * *out:* {@link PeerEvents}. *never:* decides; touches blobs.
+ */
+import { networkInterfaces } from "node:os";
+import type { Stream } from "@libp2p/interface";
+import { type NodeId, SwarmError } from "@swarmd/protocol";
+import {
+  CONTROL_PROTOCOL,
+  type Hello,
+  type LaneAddress,
+  LIBP2P_LINK,
+  type LinkClass,
+  type PeerNews,
+  PROTOCOL_VERSION,
+  STATE_PROTOCOL,
+  type WireAnnouncement,
+} from "@swarmd/protocol/wire";
+import type { Logger } from "../observe/logger.js";
+import { Control } from "./control.js";
+import { DIALER_OPTIONS } from "./dialer.js";
+import { GATHER_MS, Gossip } from "./gossip.js";
+import type { LaneRoutes, TicketSource } from "./lanes/ports.js";
+import { InterfaceWatch, POLL_MS } from "./links/interface-watch.js";
+import { readInterfaces } from "./links/interfaces.js";
+import type { LocalInterface } from "./links/link-class.js";
+import { findNear, sortHosts } from "./links/routes.js";
+import { loadNodeKey } from "./node-key.js";
+import { type DiscoveryFactory, P2pNode, type PeerStreamHandler } from "./p2p-node.js";
+import { parsePeerAddress } from "./peer-address.js";
+import { type BookedPeer, PeerBook } from "./peer-book.js";
+import type { PeerEvents, TicketOffice } from "./ports.js";
+import { StateExchange } from "./state-exchange.js";
+
+export interface PeerNetworkOptions {
+  /** File of the node's key, in the state folder. */
+  readonly keyPath: string;
+  readonly port: number;
+  /** Addresses to listen on; default all. */
+  readonly hosts?: readonly string[];
+  /** `--peer`, as typed. */
+  readonly peers: readonly string[];
+  /** Name of the cluster, {@link OPEN_CLUSTER} without one. */
+  readonly cluster: string;
+  readonly swarmKey?: Uint8Array;
+  /** Port of this node's direct lane; undefined when it serves nobody on it. */
+  readonly lanePort: number | undefined;
+  /** `--link`. */
+  readonly linkOverrides: ReadonlyMap<string, LinkClass>;
+  /** Name and version of the program. */
+  readonly agent: string;
+  /** How often interfaces are looked at, in ms. */
+  readonly pollMs?: number;
+}
+
+export interface PeerNetworkDeps {
+  readonly events: PeerEvents;
+  readonly tickets: TicketOffice;
+  readonly discovery?: DiscoveryFactory;
+  /** Takes streams of further protocols: the libp2p lane. */
+  readonly handlers?: Readonly<Record<string, PeerStreamHandler>>;
+  readonly logger: Logger;
+}
+
+/** A peer, for `swarm peers`. */
+export interface PeerView extends BookedPeer {
+  /** Remote addresses of the libp2p connections to it. */
+  readonly connections: readonly string[];
+}
+
+/** Goodbyes have so long to leave before everything is closed. */
+const BYE_MS = 500;
+
+export class PeerNetwork {
+  readonly name = "peer-network";
+  readonly #options: PeerNetworkOptions;
+  readonly #deps: PeerNetworkDeps;
+  readonly #book = new PeerBook();
+  readonly #watch: InterfaceWatch;
+  readonly #state: StateExchange;
+  readonly #control: Control;
+  #node: P2pNode | undefined;
+  #gossip: Gossip | undefined;
+  /** By the clock on the wall, so that it rises over restarts too. */
+  #revision = Date.now();
+  #isStopping = false;
+
+  constructor(options: PeerNetworkOptions, deps: PeerNetworkDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    const openStream: P2pNode["openStream"] = (peer, protocol, opts) => this.#p2p.openStream(peer, protocol, opts);
+    this.#state = new StateExchange({
+      openStream,
+      heard: (peer, news) => this.#heard(peer, news),
+      logger: deps.logger,
+    });
+    this.#control = new Control({ openStream, tickets: deps.tickets, lanes: () => this.lanes });
+    this.#watch = new InterfaceWatch(
+      { pollMs: options.pollMs ?? POLL_MS },
+      {
+        peek: () => JSON.stringify(networkInterfaces()),
+        read: () => readInterfaces({ overrides: options.linkOverrides }),
+        onChange: (now, before) => this.#networkChanged(now, before),
+        onFailure: (err) => deps.logger.warn({ err }, "the network interfaces can't be read"),
+      },
+    );
+  }
+
+  /** Listens and looks for peers. @throws SwarmError ADDRESS_IN_USE, STORE_FAULT, USAGE */
+  async start(): Promise<void> {
+    const { keyPath, port, hosts, peers, cluster, swarmKey } = this.#options;
+    const { logger, discovery, handlers = {}, events } = this.#deps;
+    await this.#watch.start();
+    this.#book.setInterfaces(this.#watch.interfaces);
+    const node = new P2pNode(
+      {
+        port,
+        ...(hosts === undefined ? {} : { hosts }),
+        peers: peers.map(parsePeerAddress),
+        ...(swarmKey === undefined ? {} : { swarmKey }),
+        dialer: DIALER_OPTIONS,
+      },
+      {
+        key: await loadNodeKey(keyPath),
+        logger,
+        ...(discovery === undefined ? {} : { discovery }),
+        onConnected: (peer) => void this.#state.tell(peer, this.#news()),
+        onDisconnected: (peer) => this.#drop(peer),
+        sortHosts: (all) => sortHosts(this.#watch.interfaces, all),
+      },
+    );
+    this.#node = node;
+    await node.start({
+      [STATE_PROTOCOL]: (peer, stream) => this.#state.take(peer, stream),
+      [CONTROL_PROTOCOL]: (peer, stream) => this.#control.take(peer, stream),
+      ...handlers,
+    });
+    this.#gossip = new Gossip(
+      { cluster, gatherMs: GATHER_MS },
+      {
+        pubsub: node.pubsub,
+        self: node.id,
+        peers: () => node.peers,
+        tell: (peer, records) => void this.#state.tell(peer, { records, bye: false }),
+        heard: (peer, record) => events.heard(peer, record),
+        isBanned: (peer) => node.isBanned(peer),
+        logger,
+      },
+    );
+    this.#gossip.start();
+  }
+
+  /** Says goodbye and closes everything. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#watch.stop();
+    if (this.#node === undefined) return;
+    this.#gossip?.stop();
+    const goodbyes = Promise.all(this.#node.peers.map((peer) => this.#state.tell(peer, { records: [], bye: true })));
+    await withDeadline(goodbyes, BYE_MS);
+    this.#state.stop();
+    this.#control.stop();
+    await this.#node.stop();
+  }
+
+  /** This node's name. @throws SwarmError INTERNAL before {@link start} */
+  get id(): NodeId {
+    return this.#p2p.id;
+  }
+
+  /** Where others reach this node's libp2p, as multiaddrs. */
+  get addresses(): readonly string[] {
+    return this.#p2p.addresses;
+  }
+
+  get interfaces(): readonly LocalInterface[] {
+    return this.#watch.interfaces;
+  }
+
+  /** The lane addresses that this node tells others. */
+  get lanes(): readonly LaneAddress[] {
+    const { lanePort } = this.#options;
+    if (lanePort === undefined) return [];
+    return this.#watch.interfaces.flatMap((one) =>
+      one.addresses.map(({ host, prefixBits }) => {
+        return { host, port: lanePort, class: one.class, speedBytesPerS: one.speedBytesPerS, prefixBits };
+      }),
+    );
+  }
+
+  /** Peers that are up. */
+  get peers(): readonly PeerView[] {
+    return this.#book.peers.map((peer) => ({ ...peer, connections: this.#p2p.connectionsOf(peer.id) }));
+  }
+
+  /** To all peers, soon. */
+  announce(record: WireAnnouncement): void {
+    if (!this.#isStopping) this.#gossip?.announce(record);
+  }
+
+  /** To one peer, over a stream. */
+  tell(peer: NodeId, record: WireAnnouncement): void {
+    if (!this.#isStopping) void this.#state.tell(peer, { records: [record], bye: false });
+  }
+
+  /** Have nothing more to do with a peer while this node runs. */
+  ban(peer: NodeId, why: string): void {
+    this.#deps.logger.warn({ peer, why }, "banned a peer");
+    this.#p2p.ban(peer);
+    this.#drop(peer);
+  }
+
+  /** Asks peers for tickets to their direct lanes. */
+  get tickets(): TicketSource {
+    return { get: (peer, blob, options) => this.#control.ticket(peer, blob, options) };
+  }
+
+  /** Knows where the direct lanes of peers are. The libp2p lane has no address: it is the connection that there is. */
+  get routes(): LaneRoutes {
+    return {
+      addresses: (peer, link) => {
+        const routes = (this.#book.find(peer)?.routes ?? []).filter((route) => route.link !== LIBP2P_LINK);
+        if (link === LIBP2P_LINK) return [];
+        return [...routes.filter((route) => route.link === link), ...routes.filter((route) => route.link !== link)];
+      },
+    };
+  }
+
+  /** Opens a stream to a connected peer. @throws SwarmError PEER_UNREACHABLE */
+  openStream(peer: NodeId, protocol: string, options: { readonly signal: AbortSignal }): Promise<Stream> {
+    return this.#p2p.openStream(peer, protocol, options);
+  }
+
+  #news(): PeerNews {
+    return { hello: this.#hello(), records: [], bye: false };
+  }
+
+  #hello(): Hello {
+    const { agent } = this.#options;
+    return { protocolVersion: PROTOCOL_VERSION, revision: this.#revision, agent, lanes: this.lanes };
+  }
+
+  #heard(peer: NodeId, { hello, records, bye }: PeerNews): void {
+    if (this.#isStopping || this.#p2p.isBanned(peer)) return;
+    if (hello !== undefined) this.#meet(peer, hello);
+    for (const record of records) this.#deps.events.heard(peer, record);
+    if (!bye) return;
+    this.#drop(peer);
+    this.#p2p.forget(peer);
+  }
+
+  #meet(peer: NodeId, hello: Hello): void {
+    if (hello.protocolVersion !== PROTOCOL_VERSION) {
+      const { protocolVersion, agent } = hello;
+      this.#deps.logger.warn(
+        { peer, agent, protocolVersion },
+        "a peer speaks another version of the protocol; ignored",
+      );
+      this.#p2p.forget(peer);
+      return;
+    }
+    // A stream may outlive its connection by a moment.
+    if (!this.#p2p.isConnected(peer)) return;
+    const booked = this.#book.note(peer, hello);
+    if (booked !== undefined) this.#deps.events.peerUp(peer, booked.routes);
+  }
+
+  #drop(peer: NodeId): void {
+    this.#state.dropped(peer);
+    if (this.#book.drop(peer) && !this.#isStopping) this.#deps.events.peerDown(peer);
+  }
+
+  /** Everybody hears of our new addresses; connections over lost ones are cut and made anew. */
+  async #networkChanged(now: readonly LocalInterface[], before: readonly LocalInterface[]): Promise<void> {
+    const names = (all: readonly LocalInterface[]) => all.map(({ name }) => name).join(", ") || "none";
+    this.#deps.logger.info(`network interfaces changed: ${names(before)} -> ${names(now)}`);
+    this.#revision = Math.max(Date.now(), this.#revision + 1);
+    for (const { id, routes } of this.#book.setInterfaces(now)) this.#deps.events.peerUp(id, routes);
+    if (this.#node === undefined || this.#isStopping) return;
+    const isCut = (host: string) => findNear(before, host) !== undefined && findNear(now, host) === undefined;
+    await this.#node.networkChanged(isCut);
+    for (const peer of this.#node.peers) void this.#state.tell(peer, this.#news());
+  }
+
+  get #p2p(): P2pNode {
+    if (this.#node === undefined) throw new SwarmError("INTERNAL", "the peer network has not started");
+    return this.#node;
+  }
+}
+
+function withDeadline(work: Promise<unknown>, deadlineMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, deadlineMs);
+    void work.finally(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
