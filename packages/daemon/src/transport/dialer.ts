@@ -164,8 +164,9 @@ export class Dialer {
     if (target.isNamed && target.failures === 1) {
       this.#deps.logger.warn(`peer ${target.key} can't be reached; trying again until it can`);
     }
-    if (!target.isNamed && nowMs - target.failingSinceMs > this.#options.giveUpAfterMs) return this.#remove(target);
-    this.#dialSoon(target, this.#waitMs(target));
+    const isHopeless = !target.isNamed && nowMs - target.failingSinceMs > this.#options.giveUpAfterMs;
+    if (isHopeless) this.#remove(target);
+    else this.#dialSoon(target, this.#waitMs(target));
   }
 
   #waitMs({ failures }: Target): number {

@@ -159,8 +159,10 @@ export class P2pNode {
         resolve();
       }, STOP_MS);
     });
+    const clearLeftovers = leftoversOf(libp2p);
     await Promise.race([libp2p.stop(), deadline]);
     clearTimeout(timer);
+    clearLeftovers();
   }
 
   isConnected(peer: NodeId): boolean {
@@ -222,7 +224,8 @@ export class P2pNode {
       addresses: { listen: listenAddresses(this.#options), announceFilter: dropLoopback },
       transports: [tcp({ inboundSocketInactivityTimeout: 4 * PING_INTERVAL_MS, socketCloseTimeout: 500 })],
       connectionEncrypters: [noise()],
-      streamMuxers: [yamux({ maxInboundStreams: 256, maxOutboundStreams: 256 })],
+      // Connections are pinged already, see below.
+      streamMuxers: [yamux({ maxInboundStreams: 256, maxOutboundStreams: 256, enableKeepAlive: false })],
       ...(swarmKey === undefined ? {} : { connectionProtector: preSharedKey({ psk: swarmKey }) }),
       connectionManager: {
         maxConnections: CONNECTIONS_MAX,
@@ -308,6 +311,18 @@ export class P2pNode {
 /** The name of a peer in the words of the project. */
 export function toNodeId(peer: PeerId): NodeId {
   return parseNodeId(peer.toString());
+}
+
+/** Two timers that outlive `stop()` and would hold the process for a second: gossip's heartbeat and a debounce of the addresses. */
+function leftoversOf(libp2p: Libp2p<Services>): () => void {
+  const { status } = libp2p.services.pubsub as unknown as { status: { heartbeatTimeout?: NodeJS.Timeout } };
+  const { components } = libp2p as unknown as {
+    components: { addressManager: { _updatePeerStoreAddresses?: { stop?(): void } } };
+  };
+  return () => {
+    clearTimeout(status.heartbeatTimeout);
+    components.addressManager._updatePeerStoreAddresses?.stop?.();
+  };
 }
 
 function listenAddresses({ hosts, port }: P2pNodeOptions): string[] {
