@@ -4,7 +4,7 @@
  * *purpose:* find peers. *in:* answers on 224.0.0.251:5353. *out:* `peer` events with a peer's id and addresses; whether they are true,
  * the handshake shows. *never:* connects, remembers.
  */
-import type { PeerInfo } from "@libp2p/interface";
+import { type PeerDiscoveryEvents, type PeerInfo, TypedEventEmitter } from "@libp2p/interface";
 import { type MulticastDNSComponents, mdns } from "@libp2p/mdns";
 import { serviceTag } from "@swarmd/protocol/wire";
 
@@ -27,7 +27,7 @@ export function mdnsDiscovery(options: MdnsOptions): (components: MulticastDNSCo
   return (components) => new MdnsDiscovery(options, components);
 }
 
-export class MdnsDiscovery extends EventTarget {
+export class MdnsDiscovery extends TypedEventEmitter<PeerDiscoveryEvents> {
   readonly [Symbol.toStringTag] = "@swarmd/mdns-discovery";
   readonly #options: MdnsOptions;
   readonly #mdns: MulticastDns & Startable;

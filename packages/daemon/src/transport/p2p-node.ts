@@ -282,9 +282,10 @@ export class P2pNode {
     return [...addresses].sort((a, b) => rank(a) - rank(b));
   }
 
+  /** Its addresses are kept even while it is connected: the connection may be lost. */
   #onFound({ id, multiaddrs }: PeerInfo): void {
     const peer = toNodeId(id);
-    if (peer === this.id || this.#connected.has(peer) || this.isBanned(peer)) return;
+    if (peer === this.id || this.isBanned(peer)) return;
     const addresses = multiaddrs.map((address) => address.encapsulate(`/p2p/${peer}`));
     this.#dialer.found(peer, addresses, this.id < peer ? 0 : DIAL_COURTESY_MS);
   }
