@@ -21,7 +21,23 @@ export function findObstacle(): string | undefined {
     run("ip", "netns", "add", probe);
     run("ip", "-n", probe, "link", "add", "v0", "type", "veth", "peer", "name", "v1");
     run("ip", "-n", probe, "link", "add", "br0", "type", "bridge");
-    run("tc", "-n", probe, "qdisc", "add", "dev", "v0", "root", "tbf", "rate", "1mbit", "burst", "16kb", "latency", "50ms");
+    run(
+      "tc",
+      "-n",
+      probe,
+      "qdisc",
+      "add",
+      "dev",
+      "v0",
+      "root",
+      "tbf",
+      "rate",
+      "1mbit",
+      "burst",
+      "16kb",
+      "latency",
+      "50ms",
+    );
     return undefined;
   } catch (error) {
     return (error as Error).message;
