@@ -8,9 +8,13 @@ import {
   decodeControlRequest,
   decodeControlResponse,
   decodeNews,
+  decodeShardAnswer,
+  decodeShardRequest,
   encodeControlRequest,
   encodeControlResponse,
   encodeNews,
+  encodeShardAnswer,
+  encodeShardRequest,
 } from "./codec.js";
 import { BLOBS_MAX, LANES_MAX, RECORDS_MAX, SHARDS_MAX, STATE_MESSAGE_BYTES_MAX, TTL_MS_MAX } from "./limits.js";
 import { type ControlResponse, type Hello, LINK_CLASSES, type PeerNews, type WireBlobNews } from "./types.js";
@@ -95,6 +99,14 @@ const response: fc.Arbitrary<ControlResponse> = fc.oneof(
     .map((refusal) => ({ type: "refusal", refusal }) as const),
 );
 
+const DECODERS: readonly ((bytes: Uint8Array) => unknown)[] = [
+  (bytes) => decodeNews(bytes),
+  decodeControlRequest,
+  decodeControlResponse,
+  decodeShardRequest,
+  decodeShardAnswer,
+];
+
 /** Whatever comes in: a value, or PEER_FAULT. */
 function decodesOrRefuses(decode: (bytes: Uint8Array) => unknown, bytes: Uint8Array): void {
   try {
@@ -124,10 +136,22 @@ describe("the wire codec", () => {
     );
   });
 
+  it("gives shard messages back as they were", () => {
+    fc.assert(
+      fc.property(blob, fc.nat(), fc.integer({ min: 1, max: 1e9 }), fc.nat(), (id, startBytes, length, rest) => {
+        const endBytes = startBytes + length;
+        const request = { blob: id, startBytes, endBytes };
+        assert.deepEqual(decodeShardRequest(encodeShardRequest(request)), request);
+        const answer = { type: "bytes", sizeBytes: endBytes + rest, startBytes, endBytes } as const;
+        assert.deepEqual(decodeShardAnswer(encodeShardAnswer(answer)), answer);
+      }),
+    );
+  });
+
   it("answers random bytes with PEER_FAULT or a value", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
-        for (const decode of [decodeNews, decodeControlRequest, decodeControlResponse]) decodesOrRefuses(decode, bytes);
+        for (const decode of DECODERS) decodesOrRefuses(decode, bytes);
       }),
       { numRuns: 2_000 },
     );

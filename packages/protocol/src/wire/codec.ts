@@ -17,6 +17,8 @@ import {
   type LaneAddressMessage,
   NewsMessage,
   type RefusalMessage,
+  ShardAnswerMessage,
+  ShardRequestMessage,
   type TicketMessage,
 } from "./generated/peer.js";
 import {
@@ -44,10 +46,13 @@ import {
   LINK_CLASSES,
   type PeerNews,
   type Refusal,
+  type ShardAnswer,
+  type ShardRequest,
   type WireAnnouncement,
   type WireBlobNews,
 } from "./types.js";
 
+const MOST_BYTES = Number.MAX_SAFE_INTEGER;
 const ALL = 1;
 const EXACTLY = 2;
 const MORE = 3;
@@ -105,6 +110,36 @@ export function decodeControlResponse(bytes: Uint8Array): ControlResponse {
     if (ticket !== undefined) return { type: "ticket", ticket: toTicket(ticket) };
     if (refusal !== undefined) return { type: "refusal", refusal: toRefusal(refusal) };
     throw new SwarmError("PEER_FAULT", "a peer's answer is empty");
+  });
+}
+
+export function encodeShardRequest({ blob, startBytes, endBytes }: ShardRequest): Uint8Array {
+  return ShardRequestMessage.encode({ blob: encodeBlobId(blob), startBytes, endBytes });
+}
+
+/** @throws SwarmError PEER_FAULT */
+export function decodeShardRequest(bytes: Uint8Array): ShardRequest {
+  return guarded("a shard request", bytes, CONTROL_BYTES_MAX, () => {
+    const { blob, startBytes, endBytes } = ShardRequestMessage.decode(bytes);
+    const start = whole("a start", startBytes);
+    return { blob: decodeBlobId(blob), startBytes: start, endBytes: within("an end", endBytes, start + 1, MOST_BYTES) };
+  });
+}
+
+export function encodeShardAnswer(answer: ShardAnswer): Uint8Array {
+  if (answer.type === "refusal") return ShardAnswerMessage.encode({ refusal: fromRefusal(answer.refusal) });
+  const { sizeBytes, startBytes, endBytes } = answer;
+  return ShardAnswerMessage.encode({ sizeBytes, startBytes, endBytes });
+}
+
+/** @throws SwarmError PEER_FAULT */
+export function decodeShardAnswer(bytes: Uint8Array): ShardAnswer {
+  return guarded("a shard answer", bytes, CONTROL_BYTES_MAX, () => {
+    const message = ShardAnswerMessage.decode(bytes, { limits: { refusal: RESPONSE_LIMITS.refusal } });
+    if (message.refusal !== undefined) return { type: "refusal", refusal: toRefusal(message.refusal) };
+    const startBytes = whole("a start", message.startBytes);
+    const endBytes = within("an end", message.endBytes, startBytes, MOST_BYTES);
+    return { type: "bytes", sizeBytes: within("a size", message.sizeBytes, endBytes, MOST_BYTES), startBytes, endBytes };
   });
 }
 

@@ -87,3 +87,14 @@ export interface Refusal {
 export type ControlResponse =
   | { readonly type: "ticket"; readonly ticket: LaneTicket }
   | { readonly type: "refusal"; readonly refusal: Refusal };
+
+/** Asks for `[startBytes, endBytes)` of a blob over the libp2p lane. */
+export interface ShardRequest {
+  readonly blob: BlobId;
+  readonly startBytes: number;
+  readonly endBytes: number;
+}
+
+export type ShardAnswer =
+  | { readonly type: "bytes"; readonly sizeBytes: number; readonly startBytes: number; readonly endBytes: number }
+  | { readonly type: "refusal"; readonly refusal: Refusal };

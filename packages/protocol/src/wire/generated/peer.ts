@@ -994,3 +994,179 @@ export namespace ControlResponseMessage {
     return decodeMessage(buf, ControlResponseMessage.codec(), opts)
   }
 }
+
+export interface ShardRequestMessage {
+  blob: Uint8Array
+  startBytes: number
+  endBytes: number
+}
+
+export namespace ShardRequestMessage {
+  let _codec: Codec<ShardRequestMessage>
+
+  export const codec = (): Codec<ShardRequestMessage> => {
+    if (_codec == null) {
+      _codec = message<ShardRequestMessage>((obj, w, opts = {}) => {
+        if (opts.lengthDelimited !== false) {
+          w.fork()
+        }
+
+        if ((obj.blob != null && obj.blob.byteLength > 0)) {
+          w.uint32(10)
+          w.bytes(obj.blob)
+        }
+
+        if ((obj.startBytes != null && obj.startBytes !== 0)) {
+          w.uint32(16)
+          w.uint64Number(obj.startBytes)
+        }
+
+        if ((obj.endBytes != null && obj.endBytes !== 0)) {
+          w.uint32(24)
+          w.uint64Number(obj.endBytes)
+        }
+
+        if (opts.lengthDelimited !== false) {
+          w.ldelim()
+        }
+      }, (reader, length, opts = {}) => {
+        const obj: any = {
+          blob: uint8ArrayAlloc(0),
+          startBytes: 0,
+          endBytes: 0
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              obj.blob = reader.bytes()
+              break
+            }
+            case 2: {
+              obj.startBytes = reader.uint64Number()
+              break
+            }
+            case 3: {
+              obj.endBytes = reader.uint64Number()
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+
+        return obj
+      })
+    }
+
+    return _codec
+  }
+
+  export const encode = (obj: Partial<ShardRequestMessage>): Uint8Array => {
+    return encodeMessage(obj, ShardRequestMessage.codec())
+  }
+
+  export const decode = (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<ShardRequestMessage>): ShardRequestMessage => {
+    return decodeMessage(buf, ShardRequestMessage.codec(), opts)
+  }
+}
+
+export interface ShardAnswerMessage {
+  refusal?: RefusalMessage
+  sizeBytes: number
+  startBytes: number
+  endBytes: number
+}
+
+export namespace ShardAnswerMessage {
+  let _codec: Codec<ShardAnswerMessage>
+
+  export const codec = (): Codec<ShardAnswerMessage> => {
+    if (_codec == null) {
+      _codec = message<ShardAnswerMessage>((obj, w, opts = {}) => {
+        if (opts.lengthDelimited !== false) {
+          w.fork()
+        }
+
+        if (obj.refusal != null) {
+          w.uint32(10)
+          RefusalMessage.codec().encode(obj.refusal, w)
+        }
+
+        if ((obj.sizeBytes != null && obj.sizeBytes !== 0)) {
+          w.uint32(16)
+          w.uint64Number(obj.sizeBytes)
+        }
+
+        if ((obj.startBytes != null && obj.startBytes !== 0)) {
+          w.uint32(24)
+          w.uint64Number(obj.startBytes)
+        }
+
+        if ((obj.endBytes != null && obj.endBytes !== 0)) {
+          w.uint32(32)
+          w.uint64Number(obj.endBytes)
+        }
+
+        if (opts.lengthDelimited !== false) {
+          w.ldelim()
+        }
+      }, (reader, length, opts = {}) => {
+        const obj: any = {
+          sizeBytes: 0,
+          startBytes: 0,
+          endBytes: 0
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              obj.refusal = RefusalMessage.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.refusal
+              })
+              break
+            }
+            case 2: {
+              obj.sizeBytes = reader.uint64Number()
+              break
+            }
+            case 3: {
+              obj.startBytes = reader.uint64Number()
+              break
+            }
+            case 4: {
+              obj.endBytes = reader.uint64Number()
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+
+        return obj
+      })
+    }
+
+    return _codec
+  }
+
+  export const encode = (obj: Partial<ShardAnswerMessage>): Uint8Array => {
+    return encodeMessage(obj, ShardAnswerMessage.codec())
+  }
+
+  export const decode = (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<ShardAnswerMessage>): ShardAnswerMessage => {
+    return decodeMessage(buf, ShardAnswerMessage.codec(), opts)
+  }
+}
