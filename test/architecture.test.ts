@@ -31,6 +31,12 @@ const ROOMS: readonly Room[] = [
     because: "peers and clients of any kind share it: no I/O",
   },
   {
+    at: "packages/protocol/src/wire",
+    mayImport: ["packages/protocol/src/errors.ts", "packages/protocol/src/ids.ts"],
+    packages: ["protons-runtime", "uint8arraylist", "uint8arrays"],
+    because: "bytes and what they mean, with nothing but the runtime of the generated codecs",
+  },
+  {
     at: `${DAEMON}/core/catalog`,
     mayImport: [],
     packages: [PROTOCOL],
@@ -72,6 +78,26 @@ const ROOMS: readonly Room[] = [
     mayImport: [`${DAEMON}/observe`],
     packages: [PROTOCOL, "node:*"],
     because: "it moves bytes between a source and a sink it knows only as ports",
+  },
+  {
+    at: `${DAEMON}/discovery`,
+    mayImport: [],
+    packages: [PROTOCOL, "@libp2p/interface", "@libp2p/mdns"],
+    because: "it finds peers; who connects to them is not its business",
+  },
+  {
+    at: `${DAEMON}/transport`,
+    mayImport: [`${DAEMON}/observe`],
+    packages: [
+      PROTOCOL,
+      "node:*",
+      "libp2p",
+      "@libp2p/*",
+      "@chainsafe/libp2p-*",
+      "@multiformats/multiaddr",
+      "it-length-prefixed-stream",
+    ],
+    because: "the only room that knows libp2p, so that moving to its successor is one room's work",
   },
   {
     at: `${DAEMON}/verify`,

@@ -139,7 +139,12 @@ export function decodeShardAnswer(bytes: Uint8Array): ShardAnswer {
     if (message.refusal !== undefined) return { type: "refusal", refusal: toRefusal(message.refusal) };
     const startBytes = whole("a start", message.startBytes);
     const endBytes = within("an end", message.endBytes, startBytes, MOST_BYTES);
-    return { type: "bytes", sizeBytes: within("a size", message.sizeBytes, endBytes, MOST_BYTES), startBytes, endBytes };
+    return {
+      type: "bytes",
+      sizeBytes: within("a size", message.sizeBytes, endBytes, MOST_BYTES),
+      startBytes,
+      endBytes,
+    };
   });
 }
 
