@@ -59,7 +59,7 @@ const PENDING_MAX = 128;
 /** New connections a second from one address: several nodes may share a host. */
 const PER_HOST_PER_SECOND = 50;
 /** Somebody who connects and says nothing is dropped after this. */
-const HANDSHAKE_MS = 5_000;
+const HANDSHAKE_MS = 10_000;
 const STREAM_OPEN_MS = 5_000;
 /** A host that went away without a word is noticed within two of these. */
 const PING_INTERVAL_MS = 10_000;

@@ -14,6 +14,13 @@ export interface LaneRequest {
 export interface LaneOutlet {
   /** Resolves when the chunk may be written into again. Rejects when the peer is gone or too slow. */
   write(chunk: Uint8Array): Promise<void>;
+  /** Whether `sendFile` may do anything. */
+  readonly canSendFile?: boolean;
+  /**
+   * Sends bytes of an open file as far as that goes without waiting for the peer, and says how many; 0 means that `write` has to
+   * be used before the next try. Not while a `write` is under way.
+   */
+  sendFile?(fileDescriptor: number, positionBytes: number, bytes: number): Promise<number>;
 }
 
 /** Codes a request can be refused with, before the first byte. */
@@ -60,6 +67,8 @@ export interface LaneTicket {
   readonly validMs: number;
   /** SHA-256 of the peer's certificate, 64 hex digits; with it the lane speaks TLS, without it plain TCP. */
   readonly certificateSha256?: string;
+  /** Where it opens, if not at the port that the peer's addresses name. */
+  readonly port?: number;
 }
 
 /** Asks a peer for a ticket. */
