@@ -31,6 +31,12 @@ const ROOMS: readonly Room[] = [
     because: "peers and clients of any kind share it: no I/O",
   },
   {
+    at: "packages/protocol/src/wire",
+    mayImport: ["packages/protocol/src/errors.ts", "packages/protocol/src/ids.ts"],
+    packages: ["protons-runtime", "uint8arraylist", "uint8arrays"],
+    because: "bytes and what they mean, with nothing but the runtime of the generated codecs",
+  },
+  {
     at: `${DAEMON}/core/catalog`,
     mayImport: [`${DAEMON}/core/shard-set.ts`, `${DAEMON}/core/rendezvous.ts`],
     packages: [PROTOCOL],
@@ -74,6 +80,26 @@ const ROOMS: readonly Room[] = [
     because: "it moves bytes between a source and a sink it knows only as ports",
   },
   {
+    at: `${DAEMON}/discovery`,
+    mayImport: [],
+    packages: [PROTOCOL, "@libp2p/interface", "@libp2p/mdns"],
+    because: "it finds peers; who connects to them is not its business",
+  },
+  {
+    at: `${DAEMON}/transport`,
+    mayImport: [`${DAEMON}/observe`],
+    packages: [
+      PROTOCOL,
+      "node:*",
+      "libp2p",
+      "@libp2p/*",
+      "@chainsafe/libp2p-*",
+      "@multiformats/multiaddr",
+      "it-length-prefixed-stream",
+    ],
+    because: "the only room that knows libp2p, so that moving to its successor is one room's work",
+  },
+  {
     at: `${DAEMON}/verify`,
     mayImport: [`${DAEMON}/observe`],
     packages: [PROTOCOL, "node:*", "@napi-rs/blake-hash", "hash-wasm"],
@@ -87,8 +113,8 @@ const ROOMS: readonly Room[] = [
   },
   {
     at: `${DAEMON}/transport/lanes`,
-    mayImport: [`${DAEMON}/observe`, `${DAEMON}/verify/shard-hasher.ts`],
-    packages: [PROTOCOL, "node:*", "koffi", "selfsigned"],
+    mayImport: [`${DAEMON}/observe`, `${DAEMON}/verify/shard-hasher.ts`, `${DAEMON}/transport/bounded.ts`],
+    packages: [PROTOCOL, "node:*", "koffi", "selfsigned", "@libp2p/interface"],
     because: "it carries bytes between nodes; its threads hash, and no function can be handed to a thread",
   },
   {
@@ -96,6 +122,12 @@ const ROOMS: readonly Room[] = [
     mayImport: [`${DAEMON}/observe`],
     packages: [PROTOCOL, "node:*"],
     because: "it answers whoever asks, by whatever lane, with bytes from wherever they lie",
+  },
+  {
+    at: `${DAEMON}/announce`,
+    mayImport: [`${DAEMON}/observe`, `${DAEMON}/core/catalog/announcement.ts`, `${DAEMON}/core/shard-set.ts`],
+    packages: [PROTOCOL],
+    because: "it puts into words what the engine and the cache say; who hears them is not its business",
   },
   {
     at: `${DAEMON}/pull`,
@@ -121,6 +153,7 @@ const ROOMS: readonly Room[] = [
 const JOINTS = [
   "node.ts",
   "node-commands.ts",
+  "swarm.ts",
   "pump.ts",
   "host.ts",
   "main.ts",

@@ -65,6 +65,7 @@ export class MemoryNode implements RunningNode {
       rssBytes: 1,
       freeBytes: 1,
       pulls: [],
+      peers: [],
       bytesFromOrigin: 0,
       bytesFromPeers: 0,
       bytesFromCache: 0,

@@ -1,6 +1,7 @@
 /** The `swarm` binary. */
 import { addDoctorCommand } from "./commands/doctor.js";
 import { addLsCommand } from "./commands/ls.js";
+import { addPeersCommand } from "./commands/peers.js";
 import { addPullCommand } from "./commands/pull.js";
 import { addRmCommand } from "./commands/rm.js";
 import { addStatusCommand } from "./commands/status.js";
@@ -11,7 +12,15 @@ const program = createProgram(
   "swarm",
   "AI model files for every machine of this LAN, with one copy over the internet.",
 );
-for (const add of [addPullCommand, addLsCommand, addRmCommand, addVerifyCommand, addStatusCommand, addDoctorCommand]) {
+for (const add of [
+  addPullCommand,
+  addLsCommand,
+  addRmCommand,
+  addVerifyCommand,
+  addStatusCommand,
+  addPeersCommand,
+  addDoctorCommand,
+]) {
   add(program);
 }
 void runProgram(program, process.argv);

@@ -28,7 +28,18 @@ export function nodeCommands({ pulls, store, verifier }: NodeRooms): Commands {
   };
 }
 
-export function nodeViews(config: NodeConfig, { pulls, store }: Pick<NodeRooms, "pulls" | "store">): Views {
+/** Peers, for those who ask. */
+export interface PeerList {
+  readonly peers: readonly {
+    readonly id: string;
+    readonly routes: readonly { readonly link: string; readonly class: string; readonly why: string }[];
+  }[];
+}
+
+export function nodeViews(
+  config: NodeConfig,
+  { pulls, store, swarm }: Pick<NodeRooms, "pulls" | "store"> & { readonly swarm: PeerList | undefined },
+): Views {
   const startedAt = new Date().toISOString();
   const { cacheDir, stateDir, endpoint, workers } = config;
   return {
@@ -44,6 +55,10 @@ export function nodeViews(config: NodeConfig, { pulls, store }: Pick<NodeRooms, 
       rssBytes: process.memoryUsage.rss(),
       freeBytes: await store.freeBytes(),
       pulls: pulls.active,
+      peers: (swarm?.peers ?? []).map(({ id, routes }) => ({
+        id,
+        links: routes.map(({ link, class: linkClass, why }) => ({ link, class: linkClass, why })),
+      })),
       ...pulls.totals,
     }),
   };

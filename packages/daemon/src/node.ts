@@ -90,7 +90,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const adopted = adoptCache({ store, origin, pump, offline: config.offline || config.noPeer }, adopting.signal);
   return {
     commands: nodeCommands({ pulls, store, verifier }),
-    views: nodeViews(config, { pulls, store }),
+    views: nodeViews(config, { pulls, store, swarm }),
     async stop() {
       adopting.abort();
       await swarm?.stop();

@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { type NodeId, SwarmError, VERSION } from "@swarmd/protocol";
-import { LIBP2P_LINK, OPEN_CLUSTER } from "@swarmd/protocol/wire";
+import { LIBP2P_LINK, OPEN_CLUSTER, SHARD_PROTOCOL } from "@swarmd/protocol/wire";
 import { fromWire, toWire } from "./announce/wire-form.js";
 import type { NodeConfig } from "./config.js";
 import type { Announcement } from "./core/catalog/announcement.js";
@@ -17,6 +17,7 @@ import type { BlobStore } from "./store/blob-store.js";
 import type { FileSource, LaneOpener, RangeSource } from "./transfer/ports.js";
 import { DirectLaneClient } from "./transport/lanes/direct-lane-client.js";
 import { LaneHost } from "./transport/lanes/lane-host.js";
+import { LIBP2P_LANE_DEFAULTS, Libp2pLane } from "./transport/lanes/libp2p-lane.js";
 import { RateLimit } from "./transport/lanes/rate-limit.js";
 import { PeerNetwork, type PeerView } from "./transport/peer-network.js";
 
@@ -36,6 +37,8 @@ export class Swarm implements LaneOpener {
   readonly #deps: SwarmDeps;
   readonly #serve: Serve;
   readonly #host: LaneHost;
+  /** For peers whose direct lane can't be reached: over the connection that there is. */
+  readonly #libp2pLane: Libp2pLane;
   readonly #config: NodeConfig;
   #network: PeerNetwork | undefined;
   #client: DirectLaneClient | undefined;
@@ -52,6 +55,10 @@ export class Swarm implements LaneOpener {
       { port: config.lanePort, encrypt: "auto" },
       { handler: this.#serve, nowMs: () => performance.now() },
     );
+    this.#libp2pLane = new Libp2pLane(LIBP2P_LANE_DEFAULTS, {
+      handler: this.#serve,
+      openStream: (...args) => this.#started.openStream(...args),
+    });
   }
 
   /** Serves, listens and looks for peers. @throws SwarmError ADDRESS_IN_USE, STORE_FAULT, USAGE */
@@ -74,6 +81,7 @@ export class Swarm implements LaneOpener {
   /** Says goodbye; what is being sent breaks off. */
   async stop(): Promise<void> {
     this.#serve.stop();
+    await this.#libp2pLane.stop();
     await this.#network?.stop();
     await this.#client?.stop();
     await this.#host.stop();
@@ -94,7 +102,7 @@ export class Swarm implements LaneOpener {
 
   open(peer: NodeId, link: string): RangeSource | FileSource {
     if (link !== LIBP2P_LINK && this.#client?.reaches(peer, link) === true) return this.#client.source(peer, link);
-    throw new SwarmError("PEER_UNREACHABLE", `no lane leads to ${peer} over ${link}`);
+    return this.#libp2pLane.source(peer);
   }
 
   announce(record: Announcement): void {
@@ -130,6 +138,7 @@ export class Swarm implements LaneOpener {
       },
       {
         logger,
+        handlers: { [SHARD_PROTOCOL]: this.#libp2pLane.take },
         ...(mdns ? { discovery: mdnsDiscovery({ ...MDNS_DEFAULTS, cluster }) } : {}),
         // Only public blobs are announced and served; private ones wait for clusters.
         tickets: { issue: (peer, blob) => this.#host.grant(peer, blob, { isPrivate: false }) },

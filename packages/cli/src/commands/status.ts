@@ -44,6 +44,7 @@ function renderStatus(node: NodeStatus, nowMs: number): string {
     ["state", node.stateDir],
     ["origin", `${node.endpoint}, at most ${node.workers} requests at a time`],
     ["moved", describeMoved(node)],
+    ["peers", node.peers.length === 0 ? "none" : `${node.peers.length} (swarm peers shows them)`],
   ];
   const columns = [{ title: "" }, { title: "" }];
   const lines = renderTable(

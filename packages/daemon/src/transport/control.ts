@@ -10,7 +10,6 @@ import {
   decodeControlResponse,
   encodeControlRequest,
   encodeControlResponse,
-  type LaneAddress,
   type LaneTicket,
 } from "@swarmd/protocol/wire";
 import { messagesOf, readMessage, toPeerError, withStream } from "./bounded.js";
@@ -19,8 +18,6 @@ import type { TicketOffice } from "./ports.js";
 export interface ControlDeps {
   readonly openStream: (peer: NodeId, protocol: string, options: { signal: AbortSignal }) => Promise<Stream>;
   readonly tickets: TicketOffice;
-  /** This node's lane addresses. */
-  readonly lanes: () => readonly LaneAddress[];
 }
 
 const ANSWER_MS = 5_000;
@@ -81,7 +78,7 @@ export class Control {
   async #answer(peer: NodeId, { blob }: ControlRequest): Promise<ControlResponse> {
     try {
       const ticket = await this.#deps.tickets.issue(peer, blob);
-      return { type: "ticket", ticket: { lanes: this.#deps.lanes(), ...ticket } };
+      return { type: "ticket", ticket };
     } catch (error) {
       const { code, message, retryAfterMs, redirect = [] } = toSwarmError(error);
       const delay = retryAfterMs === undefined ? {} : { retryAfterMs };

@@ -15,13 +15,16 @@ export interface DialerOptions {
   readonly giveUpAfterMs: number;
   /** One address gets so long before the next is tried. */
   readonly dialTimeoutMs: number;
+  /** Peers that are dialled at the same time. When everybody starts together, a few handshakes that end beat many that time out. */
+  readonly mostAtOnce: number;
 }
 
 export const DIALER_OPTIONS: DialerOptions = {
   firstWaitMs: 250,
   maxWaitMs: 30_000,
   giveUpAfterMs: 10 * 60_000,
-  dialTimeoutMs: 3_000,
+  dialTimeoutMs: 6_000,
+  mostAtOnce: 3,
 };
 
 export interface DialerDeps {
@@ -54,6 +57,9 @@ export class Dialer {
   readonly #deps: DialerDeps;
   readonly #targets = new Map<string, Target>();
   readonly #stopped = new AbortController();
+  /** Whose turn it is next. */
+  readonly #queue = new Set<Target>();
+  #dialing = 0;
 
   constructor(options: DialerOptions, deps: DialerDeps) {
     this.#options = options;
@@ -122,13 +128,29 @@ export class Dialer {
 
   #remove(target: Target): void {
     clearTimeout(target.timer);
+    this.#queue.delete(target);
     this.#targets.delete(target.key);
   }
 
   #dialSoon(target: Target, delayMs: number): void {
     if (this.#stopped.signal.aborted || target.isDialing) return;
     clearTimeout(target.timer);
-    target.timer = setTimeout(() => void this.#dial(target), delayMs);
+    target.timer = setTimeout(() => {
+      this.#queue.add(target);
+      this.#dialNext();
+    }, delayMs);
+  }
+
+  #dialNext(): void {
+    for (const target of this.#queue) {
+      if (this.#dialing >= this.#options.mostAtOnce) return;
+      this.#queue.delete(target);
+      this.#dialing += 1;
+      void this.#dial(target).finally(() => {
+        this.#dialing -= 1;
+        this.#dialNext();
+      });
+    }
   }
 
   /** Never rejects. */

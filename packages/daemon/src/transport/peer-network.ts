@@ -96,7 +96,7 @@ export class PeerNetwork {
       heard: (peer, news) => this.#heard(peer, news),
       logger: deps.logger,
     });
-    this.#control = new Control({ openStream, tickets: deps.tickets, lanes: () => this.lanes });
+    this.#control = new Control({ openStream, tickets: deps.tickets });
     this.#watch = new InterfaceWatch(
       { pollMs: options.pollMs ?? POLL_MS },
       {

@@ -163,10 +163,18 @@ export interface NodeStatus {
   readonly rssBytes: number;
   readonly freeBytes: number;
   readonly pulls: readonly PullStatus[];
+  /** Nodes of this LAN that can be reached now. */
+  readonly peers: readonly PeerStatus[];
   /** Since the node started. */
   readonly bytesFromOrigin: number;
   readonly bytesFromPeers: number;
   readonly bytesFromCache: number;
+}
+
+/** A peer and the ways to it, best first. */
+export interface PeerStatus {
+  readonly id: string;
+  readonly links: readonly { readonly link: string; readonly class: string; readonly why: string }[];
 }
 
 export interface PullStatus {

@@ -79,8 +79,8 @@ const news: fc.Arbitrary<PeerNews> = fc.oneof(
 const response: fc.Arbitrary<ControlResponse> = fc.oneof(
   fc
     .record(
-      { ticket: printable, validMs: whole, lanes, certificateSha256: hex(64) },
-      { requiredKeys: ["ticket", "validMs", "lanes"] },
+      { ticket: printable, validMs: whole, port: fc.integer({ min: 1, max: 65_535 }), certificateSha256: hex(64) },
+      { requiredKeys: ["ticket", "validMs"] },
     )
     .map((ticket) => ({ type: "ticket", ticket }) as const),
   fc

@@ -62,7 +62,7 @@ const NEWS_LIMITS = {
   records: RECORDS_MAX,
   records$: { blobs: BLOBS_MAX, blobs$: { more: SHARDS_LISTED_MAX, rooted: SHARDS_LISTED_MAX } },
 };
-const RESPONSE_LIMITS = { ticket: { lanes: LANES_MAX }, refusal: { redirect: REDIRECTS_MAX } };
+const RESPONSE_LIMITS = { refusal: { redirect: REDIRECTS_MAX } };
 
 /** The body of one gossip or state message. Not bounded: see {@link decodeNews} for what peers take. */
 export function encodeNews({ hello, records, bye }: PeerNews): Uint8Array {
@@ -257,18 +257,18 @@ function shards(list: readonly number[]): readonly number[] {
   return list;
 }
 
-function fromTicket({ ticket, validMs, lanes, certificateSha256 }: LaneTicket): TicketMessage {
-  return { ticket, validMs, lanes: lanes.map(fromLane), certificateSha256: hexToBytes(certificateSha256 ?? "") };
+function fromTicket({ ticket, validMs, port, certificateSha256 }: LaneTicket): TicketMessage {
+  return { ticket, validMs, port: port ?? 0, certificateSha256: hexToBytes(certificateSha256 ?? "") };
 }
 
-function toTicket({ ticket, validMs, lanes, certificateSha256 }: TicketMessage): LaneTicket {
+function toTicket({ ticket, validMs, port, certificateSha256 }: TicketMessage): LaneTicket {
   const { length } = certificateSha256;
   if (length !== 0 && length !== 32) throw fault(`a SHA-256 of ${length} bytes`);
   return {
     ticket: printable("a ticket", ticket, TICKET_LENGTH_MAX),
     validMs: whole("a ticket's life", validMs),
     ...(length === 0 ? {} : { certificateSha256: bytesToHex(certificateSha256) }),
-    lanes: lanes.map(toLane),
+    ...(port === 0 ? {} : { port: within("a port", port, 1, 65_535) }),
   };
 }
 

@@ -72,8 +72,8 @@ export interface LaneTicket {
   readonly validMs: number;
   /** SHA-256 of the lane's certificate, 64 hex digits; with it the lane speaks TLS, without it plain TCP. */
   readonly certificateSha256?: string;
-  /** Where the lane listens. */
-  readonly lanes: readonly LaneAddress[];
+  /** Where the lane opens, if not at the port that the peer's addresses name. */
+  readonly port?: number;
 }
 
 export interface Refusal {

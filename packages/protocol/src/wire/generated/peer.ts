@@ -726,7 +726,7 @@ export namespace ControlRequestMessage {
 export interface TicketMessage {
   ticket: string
   validMs: number
-  lanes: LaneAddressMessage[]
+  port: number
   certificateSha256: Uint8Array
 }
 
@@ -750,11 +750,9 @@ export namespace TicketMessage {
           w.uint64Number(obj.validMs)
         }
 
-        if (obj.lanes != null) {
-          for (const value of obj.lanes) {
-            w.uint32(26)
-            LaneAddressMessage.codec().encode(value, w)
-          }
+        if ((obj.port != null && obj.port !== 0)) {
+          w.uint32(24)
+          w.uint32(obj.port)
         }
 
         if ((obj.certificateSha256 != null && obj.certificateSha256.byteLength > 0)) {
@@ -769,7 +767,7 @@ export namespace TicketMessage {
         const obj: any = {
           ticket: '',
           validMs: 0,
-          lanes: [],
+          port: 0,
           certificateSha256: uint8ArrayAlloc(0)
         }
 
@@ -788,13 +786,7 @@ export namespace TicketMessage {
               break
             }
             case 3: {
-              if (opts.limits?.lanes != null && obj.lanes.length === opts.limits.lanes) {
-                throw new MaxLengthError('Decode error - map field "lanes" had too many elements')
-              }
-
-              obj.lanes.push(LaneAddressMessage.codec().decode(reader, reader.uint32(), {
-                limits: opts.limits?.lanes$
-              }))
+              obj.port = reader.uint32()
               break
             }
             case 4: {
