@@ -30,7 +30,6 @@ const network: PeerNetwork = new PeerNetwork(
     lanePort: 7481,
     linkOverrides: new Map(),
     agent: "probe",
-    pollMs: 500,
   },
   {
     discovery: mdnsDiscovery({ cluster, ...MDNS_DEFAULTS }),

@@ -61,8 +61,11 @@ const PER_HOST_PER_SECOND = 50;
 /** Somebody who connects and says nothing is dropped after this. */
 const HANDSHAKE_MS = 10_000;
 const STREAM_OPEN_MS = 5_000;
-/** A host that went away without a word is noticed within two of these. */
-const PING_INTERVAL_MS = 10_000;
+/**
+ * A host that went away without a word is noticed a timeout after this; who asks it for bytes notices before. Every ping opens a stream,
+ * so with many peers they are most of what a node at rest sends.
+ */
+const PING_INTERVAL_MS = 20_000;
 /** A peer under full load still answers in this time. */
 const PING_TIMEOUT_MS = 10_000;
 const STOP_MS = 3_000;
@@ -76,6 +79,8 @@ const GOSSIP_OPTIONS = {
   globalSignaturePolicy: "StrictSign",
   allowPublishToZeroTopicPeers: true,
   floodPublish: true,
+  // Repairs the mesh; nothing waits for it.
+  heartbeatInterval: 3_000,
   fallbackToFloodsub: false,
   D: 3,
   Dlo: 2,
