@@ -2,7 +2,7 @@
  * The lane over a stream of the libp2p connection, for peers that can be reached in no other way: the same questions and refusals as on
  * the direct lane, the same handler behind it; slower, and no second port.
  *
- * A stream carries one request: a question, an answer, then the bytes in messages of up to 1 MiB, as they become available. An empty
+ * A stream carries one request: a question, an answer, then the bytes in messages of up to 64 KiB, as they become available. An empty
  * message says that no more bytes come, and that the next message is a refusal with the reason.
  */
 import type { Stream } from "@libp2p/interface";
