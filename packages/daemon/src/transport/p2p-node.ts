@@ -187,6 +187,11 @@ export class P2pNode {
     return connection.newStream(protocol, { signal, maxOutboundStreams: STREAMS_PER_PROTOCOL });
   }
 
+  /** Dials an address for as long as the node runs. */
+  reach(address: Multiaddr): void {
+    this.#dialer.name(address);
+  }
+
   /** Have nothing more to do with a peer while this node runs. */
   ban(peer: NodeId): void {
     this.#banned.add(peer);

@@ -195,6 +195,11 @@ export class PeerNetwork {
     return this.#book.peers.map((peer) => ({ ...peer, connections: this.#p2p.connectionsOf(peer.id) }));
   }
 
+  /** Dials an address for as long as the node runs, as `--peer` does. @throws SwarmError USAGE */
+  reach(address: string): void {
+    this.#p2p.reach(parsePeerAddress(address));
+  }
+
   /** To all peers, soon. */
   announce(record: WireAnnouncement): void {
     if (!this.#isStopping) this.#gossip?.announce(record);

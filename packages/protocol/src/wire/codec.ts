@@ -248,8 +248,8 @@ function toHolds({ holdsKind, exactly, exactlySize, more }: BlobNewsMessage): Wi
   if (exactlySize > SHARDS_MAX || exactly.length !== bitfieldBytes(exactlySize)) {
     throw fault(`a bitfield of ${exactly.length} bytes for ${exactlySize} shards`);
   }
-  // A copy: the decoder's bytes are a view of the whole message, which would live as long as the holding.
-  return { kind: "exactly", size: exactlySize, bits: exactly.slice() };
+  // A copy: the decoder's bytes are a view of the whole message, which would live as long as the holding. A Buffer's `slice` is none.
+  return { kind: "exactly", size: exactlySize, bits: new Uint8Array(exactly) };
 }
 
 function shards(list: readonly number[]): readonly number[] {

@@ -9,8 +9,8 @@ export const STATE_MESSAGES_MAX = 128;
 /** One question or one answer. */
 export const CONTROL_BYTES_MAX = 16 * 1024;
 
-/** Bytes of a blob in one message of the libp2p lane. */
-export const SHARD_MESSAGE_BYTES_MAX = 1024 * 1024;
+/** Bytes of a blob in one message of the libp2p lane. A message that is cut is lost, so they are small. */
+export const SHARD_MESSAGE_BYTES_MAX = 64 * 1024;
 
 /** Announcements in one message; more are sent in the next. */
 export const RECORDS_MAX = 32;

@@ -2,10 +2,11 @@
  * The lane over a stream of the libp2p connection, for peers that can be reached in no other way: the same questions and refusals as on
  * the direct lane, the same handler behind it; slower, and no second port.
  *
- * A stream carries one request: a question, an answer, then the bytes in messages of up to 1 MiB, as they become available.
+ * A stream carries one request: a question, an answer, then the bytes in messages of up to 64 KiB, as they become available. An empty
+ * message says that no more bytes come, and that the next message is a refusal with the reason.
  */
 import type { Stream } from "@libp2p/interface";
-import { type BlobId, type NodeId, SwarmError } from "@swarmd/protocol";
+import { type BlobId, type NodeId, SwarmError, toSwarmError } from "@swarmd/protocol";
 import {
   CONTROL_BYTES_MAX,
   decodeShardAnswer,
@@ -36,6 +37,8 @@ export interface Libp2pLaneOptions {
 }
 
 export const LIBP2P_LANE_DEFAULTS: Libp2pLaneOptions = { idleMs: 30_000, totalMs: 15 * 60_000 };
+
+const BROKEN_OFF = new Uint8Array(0);
 
 export class Libp2pLane {
   readonly name = "libp2p-lane";
@@ -82,8 +85,8 @@ export class Libp2pLane {
   async #serve(messages: MessageStream, service: LaneService, total: AbortSignal): Promise<void> {
     const { sizeBytes, startBytes, endBytes } = service;
     const outlet: LaneOutlet = {
-      // A copy: the muxer keeps what it was given until the socket takes it, and the caller writes into the chunk again.
-      write: (chunk) => this.#write(messages, chunk.slice(), total),
+      // A copy (a Buffer's `slice` is none): the muxer keeps it until the socket takes it, and the caller writes into the chunk again.
+      write: (chunk) => this.#write(messages, new Uint8Array(chunk), total),
     };
     // A service must be sent, even to nobody: only then is its upload slot free again.
     const gone = new AbortController();
@@ -91,7 +94,14 @@ export class Libp2pLane {
     await messages
       .write(encodeShardAnswer({ type: "bytes", sizeBytes, startBytes, endBytes }), { signal: this.#idle(total) })
       .catch((error: unknown) => gone.abort(toPeerError(error, "answering a peer", total)));
-    await service.send(outlet, { signal });
+    try {
+      await service.send(outlet, { signal });
+    } catch (error) {
+      const { code, message } = toSwarmError(error);
+      if (code !== "PEER_TAINTED") throw error;
+      const refusal = encodeShardAnswer({ type: "refusal", refusal: { code, message, redirect: [] } });
+      await messages.writeV([BROKEN_OFF, refusal], { signal: this.#idle(total) });
+    }
   }
 
   async #write(messages: MessageStream, bytes: Uint8Array, total: AbortSignal): Promise<void> {
@@ -130,12 +140,7 @@ export class Libp2pLane {
     { startBytes, endBytes }: { readonly startBytes: number; readonly endBytes: number },
     total: AbortSignal,
   ): Promise<void> {
-    const answer = decodeShardAnswer(await this.#read(peer, messages, total, (list) => list.subarray()));
-    if (answer.type === "refusal") {
-      const { code, message, redirect, retryAfterMs } = answer.refusal;
-      const delay = retryAfterMs === undefined ? {} : { retryAfterMs };
-      throw new SwarmError(code, `${peer} refused: ${message}`, { redirect, ...delay });
-    }
+    const answer = await this.#readAnswer(peer, messages, total);
     if (answer.startBytes !== startBytes || answer.endBytes !== endBytes) {
       throw new SwarmError("PEER_FAULT", `${peer} answered with another range than it was asked for`);
     }
@@ -155,9 +160,19 @@ export class Libp2pLane {
         if (at > endBytes) throw new SwarmError("PEER_FAULT", `${peer} sent more than it was asked for`);
         await sink.write(chunk);
       }
-      // A message without bytes brings nothing but work.
-      if (chunks.length === 0) throw new SwarmError("PEER_FAULT", `${peer} sent an empty message`);
+      if (chunks.length > 0) continue;
+      await this.#readAnswer(peer, messages, total);
+      throw new SwarmError("PEER_FAULT", `${peer} broke off without a reason`);
     }
+  }
+
+  /** @throws SwarmError as the peer says, if it refuses */
+  async #readAnswer(peer: NodeId, messages: MessageStream, total: AbortSignal) {
+    const answer = decodeShardAnswer(await this.#read(peer, messages, total, (list) => list.subarray()));
+    if (answer.type === "bytes") return answer;
+    const { code, message, redirect, retryAfterMs } = answer.refusal;
+    const delay = retryAfterMs === undefined ? {} : { retryAfterMs };
+    throw new SwarmError(code, `${peer} refused: ${message}`, { redirect, ...delay });
   }
 
   async #read<Value>(
