@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { type NodeId, SwarmError, VERSION } from "@swarmd/protocol";
-import { LIBP2P_LINK, OPEN_CLUSTER, SHARD_PROTOCOL } from "@swarmd/protocol/wire";
+import { OPEN_CLUSTER, SHARD_PROTOCOL } from "@swarmd/protocol/wire";
 import { fromWire, toWire } from "./announce/wire-form.js";
 import type { NodeConfig } from "./config.js";
 import type { Announcement } from "./core/catalog/announcement.js";
@@ -16,6 +16,7 @@ import { Serve } from "./serve/serve.js";
 import type { BlobStore } from "./store/blob-store.js";
 import type { FileSource, LaneOpener, RangeSource } from "./transfer/ports.js";
 import { DirectLaneClient } from "./transport/lanes/direct-lane-client.js";
+import { LaneChoice } from "./transport/lanes/lane-choice.js";
 import { LaneHost } from "./transport/lanes/lane-host.js";
 import { LIBP2P_LANE_DEFAULTS, Libp2pLane } from "./transport/lanes/libp2p-lane.js";
 import { RateLimit } from "./transport/lanes/rate-limit.js";
@@ -42,6 +43,7 @@ export class Swarm implements LaneOpener {
   readonly #config: NodeConfig;
   #network: PeerNetwork | undefined;
   #client: DirectLaneClient | undefined;
+  #lanes: LaneOpener | undefined;
 
   constructor(config: NodeConfig, deps: SwarmDeps) {
     const { admit, store } = deps;
@@ -72,10 +74,12 @@ export class Swarm implements LaneOpener {
       throw error;
     }
     const { tickets, routes } = this.#network;
-    this.#client = new DirectLaneClient(
+    const direct = new DirectLaneClient(
       {},
       { tickets, routes, downloadLimit: this.downloadLimit, nowMs: () => performance.now() },
     );
+    this.#client = direct;
+    this.#lanes = new LaneChoice({ direct, stream: (peer) => this.#libp2pLane.source(peer) });
   }
 
   /** Says goodbye; what is being sent breaks off. */
@@ -101,8 +105,8 @@ export class Swarm implements LaneOpener {
   }
 
   open(peer: NodeId, link: string): RangeSource | FileSource {
-    if (link !== LIBP2P_LINK && this.#client?.reaches(peer, link) === true) return this.#client.source(peer, link);
-    return this.#libp2pLane.source(peer);
+    if (this.#lanes === undefined) throw new SwarmError("INTERNAL", "the swarm has not started");
+    return this.#lanes.open(peer, link);
   }
 
   announce(record: Announcement): void {
