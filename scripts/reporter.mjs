@@ -14,6 +14,13 @@ export default async function* report(source) {
   const failures = [];
   for await (const { type, data } of source) {
     if (type === "test:stderr" || type === "test:stdout") yield data.message;
+    // What a test measured. The runner's own summary comes the same way, and is made below.
+    if (
+      type === "test:diagnostic" &&
+      !/^(?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /.test(data.message)
+    ) {
+      yield `measured: ${data.message}\n`;
+    }
     if (type !== "test:pass" && type !== "test:fail") continue;
     // A suite is no test of its own; a file that dies before its first test is.
     if (data.details?.type === "suite" && data.details?.error?.failureType !== "hookFailed") continue;
