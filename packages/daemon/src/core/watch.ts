@@ -19,6 +19,8 @@ const IDLE_MS = 500;
 /** A source that brings less than this share of what the others bring crawls; so many others have to be there to compare with. */
 const CRAWL_SHARE = 0.25;
 const LEAST_PEERS = 4;
+/** A crawling source is given up after so many times what nearly all shards take. */
+const CRAWL_PATIENCE = 1.5;
 /** A source that crawled does not count for that shard any more. */
 const SLOW_AVOIDED_MS = 60_000;
 
@@ -122,10 +124,13 @@ export class Watch {
     return true;
   }
 
-  /** Nobody holds the shard, and the root that we follow crawls: as the next in order we take its place, from the byte reached. */
+  /** Nobody holds the shard, and the root that we follow crawls: we take its place, from the byte reached. */
   #takeOver(attempt: Attempt, shard: number): boolean {
     const { source, session, place } = attempt;
-    if (source.kind !== "peer" || place !== 1 || !session.originAllowed || !this.#crawls(attempt)) return false;
+    if (source.kind !== "peer" || place < 1 || !session.originAllowed || !this.#crawls(attempt)) return false;
+    // The next in order first; if it does not see what we see, the others, one after the other.
+    const patienceMs = CRAWL_PATIENCE * this.#state.relayMs.at(0.9) * Math.log2(1 + place);
+    if (this.#state.nowMs - attempt.startedMs < patienceMs) return false;
     session.notes.avoid(shard, source.peer, "failed", this.#state.nowMs + SLOW_AVOIDED_MS);
     this.#lifecycle.cancel(attempt);
     return true;
@@ -137,8 +142,9 @@ export class Watch {
     for (const other of this.#state.attempts.values())
       if (isPaced(other) && other !== attempt) rates.push(this.#rateOf(other));
     rates.sort((a, b) => a - b);
-    const median = rates[rates.length >> 1] ?? 0;
-    return rates.length >= LEAST_PEERS && this.#rateOf(attempt) < median * CRAWL_SHARE;
+    if (rates.length >= LEAST_PEERS) return this.#rateOf(attempt) < (rates[rates.length >> 1] as number) * CRAWL_SHARE;
+    // Near the end there is little to compare with but the past.
+    return this.#state.nowMs - attempt.startedMs > CRAWL_PATIENCE * this.#state.relayMs.at(0.9);
   }
 
   #rateOf({ positionBytes, startBytes, startedMs }: Attempt): number {
