@@ -41,7 +41,7 @@ export interface P2pNodeDeps {
   readonly key: PrivateKey;
   readonly logger: Logger;
   readonly discovery?: DiscoveryFactory;
-  /** The first connection to a peer is open. */
+  /** A connection to a peer is open; there may be others, which the peer may hold for dead. */
   readonly onConnected: (peer: NodeId) => void;
   /** The last connection to a peer is closed. */
   readonly onDisconnected: (peer: NodeId) => void;
@@ -140,7 +140,7 @@ export class P2pNode {
   /** Listens, looks for peers and dials them. @throws SwarmError ADDRESS_IN_USE */
   async start(handlers: Readonly<Record<string, PeerStreamHandler>>): Promise<void> {
     this.#libp2p = await this.#create();
-    this.#libp2p.addEventListener("peer:connect", ({ detail }) => this.#onConnect(detail));
+    this.#libp2p.addEventListener("connection:open", ({ detail }) => this.#onConnect(detail.remotePeer));
     this.#libp2p.addEventListener("peer:disconnect", ({ detail }) => this.#onDisconnect(detail));
     for (const [protocol, handler] of Object.entries(handlers)) await this.#handle(protocol, handler);
     try {
@@ -181,7 +181,9 @@ export class P2pNode {
 
   /** Opens a stream on the connection there is. @throws SwarmError PEER_UNREACHABLE when there is none */
   async openStream(peer: NodeId, protocol: string, options: { readonly signal: AbortSignal }): Promise<Stream> {
-    const connection = this.#connectionsOf(peer).find(({ status }) => status === "open");
+    // The newest: after a cut, an older one may be dead without knowing it.
+    const open = this.#connectionsOf(peer).filter(({ status }) => status === "open");
+    const connection = open.sort((a, b) => b.timeline.open - a.timeline.open)[0];
     if (connection === undefined) throw new SwarmError("PEER_UNREACHABLE", `there is no connection to ${peer}`);
     const signal = AbortSignal.any([options.signal, AbortSignal.timeout(STREAM_OPEN_MS)]);
     return connection.newStream(protocol, { signal, maxOutboundStreams: STREAMS_PER_PROTOCOL });
