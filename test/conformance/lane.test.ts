@@ -1,6 +1,7 @@
 import { makeLaneCertificate } from "@swarmd/daemon/transport/lanes/lane-certificate";
 import type { LaneHandler } from "@swarmd/daemon/transport/lanes/ports";
 import { ASKER, DirectLane, type DirectLaneSetup, HOLDER } from "../support/direct-lane.js";
+import { Libp2pLanePair } from "../support/libp2p-lane-pair.js";
 import { memoryLane } from "../support/memory-lane.js";
 import { describeLane, type LaneMaker } from "./lane.js";
 
@@ -42,6 +43,21 @@ function direct(name: string, setup: () => Promise<DirectLaneSetup>): LaneMaker 
   };
 }
 
+const libp2p: LaneMaker = {
+  name: "libp2p lane",
+  async open(handler) {
+    const pair = await Libp2pLanePair.start(handler);
+    return {
+      source: pair.asker.source(pair.holder.id),
+      cutAfter: (bytes) => {
+        pair.cutAfterBytes = bytes;
+      },
+      stop: () => pair.stop(),
+    };
+  },
+};
+
 describeLane(memory);
+describeLane(libp2p);
 describeLane(direct("direct lane, plain", async () => ({})));
 describeLane(direct("direct lane, TLS", async () => ({ certificate: await makeLaneCertificate() })));
