@@ -16,7 +16,9 @@ import type { Admit } from "./serve/ports.js";
 import { BlobStore } from "./store/blob-store.js";
 import { listRepos } from "./store/listing.js";
 import type { Swarm, SwarmDeps } from "./swarm.js";
+import { limitSource } from "./transfer/limited-source.js";
 import { Transfers } from "./transfer/transfers.js";
+import { RateLimit } from "./transport/lanes/rate-limit.js";
 import { FileDigests } from "./verify/file-digest.js";
 import { loadBlake3 } from "./verify/shard-hasher.js";
 import { Verifier } from "./verify/verifier.js";
@@ -70,7 +72,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     ...(swarm === undefined ? {} : { swarm: swarmOptions(swarm) }),
   });
   const transfers = new Transfers({ newHasher: createShardHasher, report: (report) => pump.push(report) });
-  const originSource = origin.sources;
+  const originSource = limitSource(origin.sources, RateLimit.of(config.maxOriginBytesPerS));
   const pump: Pump = new Pump({ engine, store, transfers, verifier, originSource, swarm, events, clock });
   push = (input) => pump.push(input);
   for (const input of early) push(input);
