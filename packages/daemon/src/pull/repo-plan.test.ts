@@ -15,14 +15,14 @@ function file(path: string, sizeBytes: number, digit: string): RepoFile {
 const FILES = [file("big.safetensors", 5_000_000, "1"), file("config.json", 10, "2"), file("copy.json", 10, "2")];
 
 /** An origin and a store that know what they are told, and note what they are asked. */
-function world(options: { ref?: CommitId; tree?: readonly RepoFile[]; down?: SwarmError }) {
+function world(options: { ref?: CommitId; tree?: readonly RepoFile[]; down?: SwarmError; isGated?: boolean }) {
   const asked: string[] = [];
   const warnings: string[] = [];
   const origin: RepoOrigin = {
     resolve: async () => {
       asked.push("resolve");
       if (options.down !== undefined) throw options.down;
-      return { commit: COMMIT, isPrivate: false, isGated: false };
+      return { commit: COMMIT, isPrivate: false, isGated: options.isGated === true };
     },
     tree: async () => {
       asked.push("tree");
@@ -76,6 +76,13 @@ describe("planRepo", () => {
     assert.equal(plan.manifest.commit, COMMIT);
     assert.match(warnings[0] ?? "", /no line.*last pulled/);
   });
+
+  for (const isGated of [false, true]) {
+    it(`counts a ${isGated ? "gated repo as private: strangers never hear of it" : "public repo as public"}`, async () => {
+      const plan = await planRepo(request(), world({ isGated }).deps, SIGNAL);
+      assert.equal(plan.isPrivate, isGated);
+    });
+  }
 
   it("does not take a refusal for a line that is down", async () => {
     const { deps } = world({ ref: COMMIT, tree: FILES, down: new SwarmError("REPO_NOT_FOUND", "gone") });

@@ -26,6 +26,7 @@ export interface RepoPlan {
   readonly manifest: RepoManifest;
   /** The files that were asked for. */
   readonly files: readonly RepoFile[];
+  /** Private or gated: not for everybody. */
   readonly isPrivate: boolean;
 }
 
@@ -78,7 +79,9 @@ async function resolveCommit(
     return { commit, isPrivate: true };
   }
   try {
-    return await origin.resolve(repo, revision, { signal });
+    const { commit, isPrivate, isGated } = await origin.resolve(repo, revision, { signal });
+    // What is behind a gate was given to this user, not to the neighbours: it moves no further than private files do.
+    return { commit, isPrivate: isPrivate || isGated };
   } catch (error) {
     const { code, message } = toSwarmError(error);
     const commit = ORIGIN_DOWN.has(code) ? await store.readRef(repo, revision) : undefined;
