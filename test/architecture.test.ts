@@ -74,6 +74,12 @@ const ROOMS: readonly Room[] = [
     because: "it speaks HTTP to the outside and nothing else",
   },
   {
+    at: `${DAEMON}/formats`,
+    mayImport: [],
+    packages: [PROTOCOL],
+    because: "it reads what strangers published, so it has bytes in its hands and nothing else",
+  },
+  {
     at: `${DAEMON}/transfer`,
     mayImport: [`${DAEMON}/observe`],
     packages: [PROTOCOL, "node:*"],

@@ -32,6 +32,8 @@ const CODES = {
   INTEGRITY: { exit: 5, http: 502, blame: "origin" },
   /** The origin names a file that must not be written: `..`, an absolute path, a name Windows reserves. */
   UNSAFE_FILE_NAME: { exit: 5, http: 502, blame: "origin" },
+  /** A file of a repo is not what its name says: the header of a model file can't be read. */
+  CONTENT_INVALID: { exit: 5, http: 502, blame: "origin" },
 
   /** No source could be reached: no network, a wrong endpoint, a server that is down. */
   NO_SOURCE: { exit: 6, http: 504, blame: "none" },

@@ -1,0 +1,216 @@
+/**
+ * Everything in this project that takes bytes from somebody it must not trust: what peers send, and what publishers put into their files.
+ * A new decoder belongs into this table the day it is written.
+ */
+import { fromWire } from "@swarmd/daemon/announce/wire-form";
+import { readGguf } from "@swarmd/daemon/formats/gguf";
+import { readSafetensors } from "@swarmd/daemon/formats/safetensors";
+import { readWeightIndex } from "@swarmd/daemon/formats/weight-index";
+import { parseRangeHeader } from "@swarmd/daemon/transport/lanes/byte-range";
+import { parseResponseHead } from "@swarmd/daemon/transport/lanes/response-head";
+import { type ErrorCode, parseBlobId, parseNodeId } from "@swarmd/protocol";
+import {
+  decodeControlRequest,
+  decodeControlResponse,
+  decodeNews,
+  decodeShardAnswer,
+  decodeShardRequest,
+  encodeControlRequest,
+  encodeControlResponse,
+  encodeNews,
+  encodeShardAnswer,
+  encodeShardRequest,
+  GOSSIP_BYTES_MAX,
+  type PeerNews,
+  type Refusal,
+} from "@swarmd/protocol/wire";
+import { gguf, safetensors } from "./samples.js";
+
+export interface FuzzTarget {
+  readonly name: string;
+  /** Reads the bytes, and whatever must hold of what was read is asserted here too. */
+  readonly decode: (bytes: Uint8Array) => void;
+  /** The only errors that bad bytes may lead to. */
+  readonly codes: readonly ErrorCode[];
+  /** Where mutation begins: one good input of each kind. */
+  readonly samples: readonly Uint8Array[];
+  /** Words that mean something to this decoder. */
+  readonly words?: readonly string[];
+}
+
+const BLOB = parseBlobId(`sha256:${"5a".repeat(32)}`);
+const PEER = parseNodeId("12D3KooWGRUaQj4UVm1bjCBMSJ6YaPfBSGJQbEMsEcQM1T3Zq8Q1");
+const REFUSAL: Refusal = { code: "PEER_BUSY", message: "all slots taken", retryAfterMs: 50, redirect: [PEER] };
+const NEWS: PeerNews = {
+  hello: {
+    protocolVersion: 1,
+    revision: 7,
+    agent: "swarmd/0.1.0",
+    lanes: [{ host: "192.168.1.7", port: 7481, class: "ethernet", speedBytesPerS: 125e6, prefixBits: 24 }],
+  },
+  records: [
+    {
+      epoch: 5,
+      sequence: 9,
+      ttlMs: 30_000,
+      isFull: true,
+      capacityBytesPerS: 125e6,
+      freeSlots: 3,
+      blobs: [
+        { blob: BLOB, sizeBytes: 5e9, wants: true, mayFetch: true, holds: { kind: "all" }, rooted: [] },
+        {
+          blob: parseBlobId(`git-sha1:${"0f".repeat(20)}`),
+          sizeBytes: 400e6,
+          wants: true,
+          mayFetch: false,
+          holds: { kind: "exactly", size: 24, bits: Uint8Array.of(255, 1, 128) },
+          rooted: [3, 4],
+        },
+        {
+          blob: BLOB,
+          sizeBytes: 5e9,
+          wants: false,
+          mayFetch: true,
+          holds: { kind: "more", shards: [1, 200, 70_000] },
+          rooted: [2],
+        },
+      ],
+    },
+  ],
+  bye: false,
+};
+
+/** What was read can be written, and reads the same again: nothing is kept that the format can't say. */
+function stable<Value>(decode: (bytes: Uint8Array) => Value, encode: (value: Value) => Uint8Array) {
+  return (bytes: Uint8Array): Value => {
+    const value = decode(bytes);
+    const again = encode(decode(encode(value)));
+    if (Buffer.compare(again, encode(value)) !== 0) throw new Error("what was read is not stable");
+    return value;
+  };
+}
+
+const utf8 = (text: string) => new TextEncoder().encode(text);
+const latin1 = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+
+const PEER_ONLY: readonly ErrorCode[] = ["PEER_FAULT"];
+const CONTENT_ONLY: readonly ErrorCode[] = ["CONTENT_INVALID"];
+
+export const TARGETS: readonly FuzzTarget[] = [
+  {
+    name: "news",
+    decode: (bytes) => {
+      const { records } = stable((some: Uint8Array) => decodeNews(some, GOSSIP_BYTES_MAX), encodeNews)(bytes);
+      for (const record of records) fromWire(record);
+    },
+    codes: PEER_ONLY,
+    samples: [encodeNews(NEWS), encodeNews({ records: [], bye: true })],
+  },
+  {
+    name: "control-request",
+    decode: stable(decodeControlRequest, encodeControlRequest),
+    codes: PEER_ONLY,
+    samples: [encodeControlRequest({ type: "ticket", blob: BLOB })],
+  },
+  {
+    name: "control-response",
+    decode: stable(decodeControlResponse, encodeControlResponse),
+    codes: PEER_ONLY,
+    samples: [
+      encodeControlResponse({ type: "refusal", refusal: REFUSAL }),
+      encodeControlResponse({
+        type: "ticket",
+        ticket: { ticket: "abc.def", validMs: 60_000, certificateSha256: "0a".repeat(32), port: 7481 },
+      }),
+    ],
+  },
+  {
+    name: "shard-request",
+    decode: stable(decodeShardRequest, encodeShardRequest),
+    codes: PEER_ONLY,
+    samples: [encodeShardRequest({ blob: BLOB, startBytes: 16_777_216, endBytes: 33_554_432 })],
+  },
+  {
+    name: "shard-answer",
+    decode: stable(decodeShardAnswer, encodeShardAnswer),
+    codes: PEER_ONLY,
+    samples: [
+      encodeShardAnswer({ type: "bytes", sizeBytes: 5e9, startBytes: 0, endBytes: 16_777_216 }),
+      encodeShardAnswer({ type: "refusal", refusal: REFUSAL }),
+    ],
+  },
+  {
+    name: "lane-response-head",
+    decode: (bytes) => {
+      const { lengthBytes } = parseResponseHead(latin1(bytes));
+      if (!Number.isSafeInteger(lengthBytes) || lengthBytes < 0) throw new Error(`a length of ${lengthBytes}`);
+    },
+    codes: PEER_ONLY,
+    samples: [
+      utf8("HTTP/1.1 206 Partial Content\r\nContent-Length: 10\r\nContent-Range: bytes 5-14/100\r\nETag: x"),
+      utf8("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nRetry-After: 2\r\nConnection: close"),
+    ],
+    words: ["Content-Length: ", "Content-Range: bytes ", "Transfer-Encoding: chunked", "\r\n", "Connection: close"],
+  },
+  {
+    name: "lane-range",
+    decode: (bytes) => {
+      const range = parseRangeHeader(latin1(bytes));
+      if (range === undefined || range === "unsatisfiable") return;
+      const { startBytes, endBytes = startBytes + 1 } = range;
+      if (!(endBytes > startBytes)) throw new Error(`a range from ${startBytes} to ${endBytes}`);
+    },
+    codes: [],
+    samples: [utf8("bytes=0-99"), utf8("bytes=7-"), utf8("bytes=-5"), utf8("bytes=0-1,3-4")],
+    words: ["bytes=", "-", ",", "999999999999999"],
+  },
+  {
+    name: "safetensors",
+    decode: (bytes) => checkTensors(readSafetensors(bytes, bytes.length), bytes.length),
+    codes: CONTENT_ONLY,
+    samples: [
+      safetensors({
+        __metadata__: { format: "pt" },
+        a: { dtype: "BF16", shape: [2, 3], data_offsets: [0, 12] },
+        b: { dtype: "F8_E4M3", shape: [4], data_offsets: [12, 16] },
+      }),
+      safetensors({}),
+    ],
+    words: ['"data_offsets":[', '"shape":[', '"dtype":"F32"', "1e308", "-1", "__proto__", "9007199254740993", "null"],
+  },
+  {
+    name: "gguf",
+    decode: (bytes) => checkTensors(readGguf(bytes, bytes.length), bytes.length),
+    codes: CONTENT_ONLY,
+    samples: [gguf()],
+    words: ["GGUF", "general.alignment", "\xff\xff\xff\xff\xff\xff\xff\x7f", "\x09\x00\x00\x00"],
+  },
+  {
+    name: "weight-index",
+    decode: (bytes) => {
+      for (const file of readWeightIndex(bytes).files.values()) {
+        if (file.startsWith("/") || file.split("/").includes("..")) throw new Error(`it took the name ${file}`);
+      }
+    },
+    codes: CONTENT_ONLY,
+    samples: [
+      utf8(
+        JSON.stringify({
+          metadata: { total_size: 10 },
+          weight_map: { a: "model-1.safetensors", b: "x/y.safetensors" },
+        }),
+      ),
+    ],
+    words: ['"weight_map":{', "../", "..\\\\", "\\u0000", "C:", "__proto__", "null"],
+  },
+];
+
+/** Tensors lie in the file, in order, one behind the other. */
+function checkTensors(reading: ReturnType<typeof readGguf>, fileBytes: number): void {
+  if (reading.kind === "more") throw new Error("it asks for more than the whole file");
+  let at = reading.file.headBytes;
+  for (const { name, startBytes, endBytes } of reading.file.tensors) {
+    if (startBytes < at || endBytes < startBytes || endBytes > fileBytes) throw new Error(`${name} lies nowhere`);
+    at = endBytes;
+  }
+}
