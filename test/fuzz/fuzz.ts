@@ -51,6 +51,7 @@ class Fuzzer {
   readonly #codes = new Map<string, number>();
   readonly #found: Uint8Array[] = [];
   readonly #failures: FuzzFailure[] = [];
+  readonly #kinds = new Set<string>();
   #accepted = 0;
   #count = 0;
   #slowestMs = 0;
@@ -66,6 +67,7 @@ class Fuzzer {
   run(): FuzzOutcome {
     const coverage = this.#options.guided ? new Coverage() : undefined;
     for (const input of this.#inputs) this.#try(input);
+    for (const input of this.#inputs) this.#kinds.add(this.#kindOf(input));
     coverage?.takeNew();
     while (this.#count < this.#options.inputs && this.#failures.length < FAILURES_MAX) {
       const batch = this.#makeBatch();
@@ -105,8 +107,6 @@ class Fuzzer {
       this.#found.push(input);
     }
   }
-
-  readonly #kinds = new Set<string>();
 
   /** How decoding ends, numbers and names aside. */
   #kindOf(input: Uint8Array): string {
