@@ -63,6 +63,7 @@ export class MemoryNode implements RunningNode {
       endpoint: "https://hub.invalid",
       workers: 10,
       rssBytes: 1,
+      self: null,
       freeBytes: 1,
       pulls: [],
       peers: [],

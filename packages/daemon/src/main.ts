@@ -4,11 +4,12 @@ import { type ConfigFlags, loadConfig, type NodeConfig } from "./config.js";
 import { readFileIfThere } from "./config-file.js";
 import { hostNode, type StartNode } from "./host.js";
 import { createLogger } from "./observe/logger.js";
-import type { Environment } from "./origin/hf-environment.js";
+import { dropHfToken } from "./origin/hf-environment.js";
 
 export interface DaemonOptions {
   readonly flags: ConfigFlags;
-  readonly env: Environment;
+  /** The token is taken out of it. */
+  readonly env: Record<string, string | undefined>;
   readonly startNode: StartNode;
 }
 
@@ -22,6 +23,7 @@ const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
  */
 export async function runDaemon({ flags, env, startNode }: DaemonOptions): Promise<void> {
   const config = loadConfig({ flags, env, readFile: readFileIfThere });
+  dropHfToken(env);
   const logger = createLogger(
     { format: config.logFormat, level: config.logLevel, secrets: secretsOf(config) },
     process.stderr,

@@ -30,6 +30,8 @@ export function nodeCommands({ pulls, store, verifier }: NodeRooms): Commands {
 
 /** Peers, for those who ask. */
 export interface PeerList {
+  readonly id: string;
+  readonly addresses: readonly string[];
   readonly peers: readonly {
     readonly id: string;
     readonly routes: readonly { readonly link: string; readonly class: string; readonly why: string }[];
@@ -55,6 +57,7 @@ export function nodeViews(
       rssBytes: process.memoryUsage.rss(),
       freeBytes: await store.freeBytes(),
       pulls: pulls.active,
+      self: swarm === undefined ? null : { id: swarm.id, addresses: swarm.addresses },
       peers: (swarm?.peers ?? []).map(({ id, routes }) => ({
         id,
         links: routes.map(({ link, class: linkClass, why }) => ({ link, class: linkClass, why })),

@@ -95,6 +95,11 @@ export class Swarm implements LaneOpener {
     return this.#started.id;
   }
 
+  /** Multiaddresses, ending in the node's id: what others name with `--peer`. */
+  get addresses(): readonly string[] {
+    return this.#started.addresses;
+  }
+
   get peers(): readonly PeerView[] {
     return this.#started.peers;
   }

@@ -44,6 +44,7 @@ function renderStatus(node: NodeStatus, nowMs: number): string {
     ["state", node.stateDir],
     ["origin", `${node.endpoint}, at most ${node.workers} requests at a time`],
     ["moved", describeMoved(node)],
+    ...(node.self === null ? [] : [["node", describeSelf(node.self)]]),
     ["peers", node.peers.length === 0 ? "none" : `${node.peers.length} (swarm peers shows them)`],
   ];
   const columns = [{ title: "" }, { title: "" }];
@@ -53,6 +54,12 @@ function renderStatus(node: NodeStatus, nowMs: number): string {
   ).slice(1);
   lines.push("", bold(node.pulls.length === 0 ? "no pulls" : "PULLS"), ...renderPulls(node.pulls));
   return `${lines.join("\n")}\n`;
+}
+
+/** Each address as others would name it with `--peer`; the id, which all have, once. */
+function describeSelf({ id, addresses }: NonNullable<NodeStatus["self"]>): string {
+  const places = addresses.map((address) => address.replace(`/p2p/${id}`, ""));
+  return [id, ...places].join(" ");
 }
 
 function describeMoved(node: NodeStatus): string {

@@ -7,6 +7,9 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { SwarmError } from "@swarmd/protocol";
 
+/** Where a token may be, the first wins. */
+const TOKEN_NAMES = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"];
+
 /** `process.env`, or a stand-in. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -71,12 +74,17 @@ export function parseHfEndpoint(text: string, name: string): string {
  */
 export function readHfToken(env: Environment): string | undefined {
   if (isTrue(env, "HF_HUB_DISABLE_IMPLICIT_TOKEN")) return undefined;
-  for (const name of ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"]) {
+  for (const name of TOKEN_NAMES) {
     const token = cleanToken(env[name] ?? "", name);
     if (token !== undefined) return token;
   }
   const path = readPath(env, "HF_TOKEN_PATH") ?? join(readHfHome(env), "token");
   return cleanToken(readTokenFile(path), path);
+}
+
+/** Once the token is read, the environment need not hold it: diagnostic reports and child processes get a copy of that. */
+export function dropHfToken(env: Record<string, string | undefined>): void {
+  for (const name of TOKEN_NAMES) delete env[name];
 }
 
 /** HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, else `hub` in the Hugging Face home. Absolute. */

@@ -163,6 +163,8 @@ export interface NodeStatus {
   readonly rssBytes: number;
   readonly freeBytes: number;
   readonly pulls: readonly PullStatus[];
+  /** What others know this node by; `null` with `--no-peer`. */
+  readonly self: { readonly id: string; readonly addresses: readonly string[] } | null;
   /** Nodes of this LAN that can be reached now. */
   readonly peers: readonly PeerStatus[];
   /** Since the node started. */
