@@ -5,7 +5,7 @@
  * they work on together, so what one fetches from the origin, all others are ready to follow.
  */
 import type { NodeId } from "@swarmd/protocol";
-import { type BlobPeers, holdsShard, isUsable, type Peer, type PeerBlob } from "./catalog/catalog.js";
+import { type BlobPeers, isUsable, type Peer, type PeerBlob } from "./catalog/catalog.js";
 import type { Fetching } from "./fetching.js";
 import type { PullId, Reason, Source } from "./messages.js";
 import { decide } from "./planner/decide.js";
@@ -281,16 +281,21 @@ export class SwarmPlanner {
     const seeds = catalog.seeds(blob);
     if (blob.holders[shard] === 0 && seeds.length === 0) return NOBODY;
     const isScarce = areSeedsScarce(seeds.length, catalog.wanters(blob).length + 1);
-    const parts = isSeed ? seeds : catalog.usable(blob);
     const draw = drawOf(this.#state.self?.key ?? 0, shardKeyOf(session.notes.blobKey, shard));
     const found: PeerBlob[] = [];
     let any = false;
-    for (let index = 0; index < parts.length && found.length < MOST_LOOKED_AT; index += 1) {
-      const part = parts[(draw + index) % parts.length] as PeerBlob;
-      if (!holdsShard(part, shard) || (isScarce && part.isComplete !== isSeed) || part.peer.id === besides) continue;
+    const visit = (part: PeerBlob): boolean => {
+      if (part.peer.id === besides) return true;
       const standing = this.#standingOf(session, shard, part.peer);
       any ||= standing !== "failed";
       if (standing === "free") found.push(part);
+      return found.length < MOST_LOOKED_AT;
+    };
+    if (isSeed) {
+      for (let index = 0; index < seeds.length && visit(seeds[(draw + index) % seeds.length] as PeerBlob); index += 1);
+    } else {
+      const usable = catalog.usable(blob);
+      catalog.visitHolders(blob, shard, usable[draw % usable.length], isScarce ? "partial" : "any", visit);
     }
     return { any, best: this.#bestOf(found, draw) };
   }

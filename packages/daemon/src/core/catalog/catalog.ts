@@ -9,6 +9,7 @@ import { type BlobId, type NodeId, shardCount } from "@swarmd/protocol";
 import { keyOf } from "../rendezvous.js";
 import { ShardSet } from "../shard-set.js";
 import type { Announcement, BlobNews, LinkClass, PeerLink } from "./announcement.js";
+import { HolderIndex } from "./holder-index.js";
 
 /** A peer as this node knows it. */
 export interface Peer {
@@ -36,6 +37,8 @@ export interface Peer {
 /** One peer's part in one blob. */
 export interface PeerBlob {
   readonly peer: Peer;
+  /** Its place in the blob's index, if that has one. */
+  slot: number;
   isComplete: boolean;
   holds: ShardSet;
   wants: boolean;
@@ -56,6 +59,10 @@ export interface BlobPeers {
   wanters: readonly PeerBlob[] | undefined;
   seeds: readonly PeerBlob[] | undefined;
   usable: readonly PeerBlob[] | undefined;
+  /** The most that one of the wanters can send. */
+  bestCapacity: number | undefined;
+  /** Holders by shard, from the first time on that somebody asks for them: blobs that we don't want need none. */
+  index: HolderIndex<PeerBlob> | undefined;
   /** Rises whenever one of these lists changes. */
   version: number;
   /** Who fetches which shard from a scarce source. */
@@ -170,6 +177,33 @@ export class Catalog {
     return blob.usable;
   }
 
+  /** The most bytes per second that a usable wanter can send; 0 without any. */
+  bestCapacity(blob: BlobPeers): number {
+    if (blob.bestCapacity === undefined) {
+      blob.bestCapacity = 0;
+      for (const { peer } of this.wanters(blob))
+        blob.bestCapacity = Math.max(blob.bestCapacity, peer.capacityBytesPerS);
+    }
+    return blob.bestCapacity;
+  }
+
+  /**
+   * Visits the usable peers that hold a shard, in the order of {@link usable}, beginning at `first` and round to the one before it.
+   *
+   * @param which `any`, or only those that hold a part of the blob.
+   * @param visit returns whether to go on.
+   */
+  visitHolders(
+    blob: BlobPeers,
+    shard: number,
+    first: PeerBlob | undefined,
+    which: "any" | "partial",
+    visit: (part: PeerBlob) => boolean,
+  ): void {
+    blob.index ??= new HolderIndex(blob.shards, blob.peers.values());
+    blob.index.visit(shard, first?.slot ?? 0, which, (part) => !isUsable(part.peer) || visit(part));
+  }
+
   #isNew(peer: Peer, record: Announcement): boolean {
     if (record.blobs.length > this.#limits.blobsPerPeer) {
       this.dropped.oversize += 1;
@@ -197,6 +231,7 @@ export class Catalog {
       part = newPart(peer, shards);
       peer.blobs.set(news.blob, part);
       blob.peers.set(peer.id, part);
+      blob.index?.add(part);
       invalidate(blob);
     }
     this.#foldWants(blob, part, news, nowMs);
@@ -217,13 +252,14 @@ export class Catalog {
     const isComplete = holds.kind === "all";
     if (part.isComplete !== isComplete) invalidate(blob);
     if (holds.kind === "more") {
-      for (const shard of holds.shards) if (part.holds.add(shard)) count(blob, shard, 1);
+      for (const shard of holds.shards) if (part.holds.add(shard)) count(blob, part, shard, true);
     } else {
-      for (const shard of part.holds) count(blob, shard, -1);
-      part.holds = holds.kind === "all" ? new ShardSet(blob.shards) : holds.shards.clone();
-      for (const shard of part.holds) count(blob, shard, 1);
+      const next = holds.kind === "all" ? new ShardSet(blob.shards) : holds.shards.clone();
+      part.holds.compare(next, (shard, isAdded) => count(blob, part, shard, isAdded));
+      part.holds = next;
     }
     part.isComplete = isComplete || (holds.kind === "more" && part.isComplete);
+    blob.index?.markComplete(part.slot, part.isComplete);
   }
 
   #foldRoots(blob: BlobPeers, part: PeerBlob, news: BlobNews): void {
@@ -270,6 +306,8 @@ export class Catalog {
       wanters: undefined,
       seeds: undefined,
       usable: undefined,
+      bestCapacity: undefined,
+      index: undefined,
       version: 0,
       roots: new Map(),
     };
@@ -298,7 +336,8 @@ export class Catalog {
     const blob = this.#blobs.get(id);
     peer.blobs.delete(id);
     if (part === undefined || blob === undefined) return;
-    for (const shard of part.holds) count(blob, shard, -1);
+    blob.index?.remove(part);
+    for (const shard of part.holds) blob.holders[shard] = (blob.holders[shard] as number) - 1;
     for (const shard of part.rooted) blob.roots.get(shard)?.delete(peer.id);
     blob.peers.delete(peer.id);
     invalidate(blob);
@@ -355,16 +394,18 @@ export function holdsShard(part: PeerBlob, shard: number): boolean {
 
 function newPart(peer: Peer, shards: number): PeerBlob {
   const holds = new ShardSet(shards);
-  return { peer, isComplete: false, holds, wants: false, mayFetch: false, wantedSinceMs: 0, rooted: [] };
+  return { peer, slot: 0, isComplete: false, holds, wants: false, mayFetch: false, wantedSinceMs: 0, rooted: [] };
 }
 
 function invalidate(blob: BlobPeers): void {
   blob.wanters = undefined;
   blob.seeds = undefined;
   blob.usable = undefined;
+  blob.bestCapacity = undefined;
   blob.version += 1;
 }
 
-function count(blob: BlobPeers, shard: number, by: 1 | -1): void {
-  blob.holders[shard] = (blob.holders[shard] as number) + by;
+function count(blob: BlobPeers, part: PeerBlob, shard: number, isHeld: boolean): void {
+  blob.holders[shard] = (blob.holders[shard] as number) + (isHeld ? 1 : -1);
+  blob.index?.mark(part.slot, shard, isHeld);
 }
