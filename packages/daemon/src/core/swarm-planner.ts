@@ -9,7 +9,7 @@ import { type BlobPeers, isUsable, type Peer, type PeerBlob } from "./catalog/ca
 import type { Fetching } from "./fetching.js";
 import type { PullId, Reason, Source } from "./messages.js";
 import { decide } from "./planner/decide.js";
-import { type Contender, type DutyOrder, dutyOrder } from "./planner/duty-order.js";
+import { type Contender, type DutyOrder, dutyOrder, dutyOrderAmongEquals } from "./planner/duty-order.js";
 import type { Answer, Question } from "./planner/question.js";
 import { compareOffers, type Offer } from "./planner/rank.js";
 import { orderByRarity } from "./planner/rarest.js";
@@ -343,6 +343,10 @@ export class SwarmPlanner {
     const { nowMs, self, catalog, options } = this.#state;
     const { notes } = session;
     const root = this.#rootOf(session, shard, blob);
+    if (this.#areEquals(session, shard, blob, fromSeed)) {
+      const shardKey = shardKeyOf(notes.blobKey, shard);
+      return dutyOrderAmongEquals(self?.key ?? 0, catalog.field(blob), shardKey, root?.id, options.random());
+    }
     const others: Contender[] = [];
     let hasRoot = false;
     for (const { peer, mayFetch, wantedSinceMs } of catalog.wanters(blob)) {
@@ -354,6 +358,16 @@ export class SwarmPlanner {
     if (root !== undefined && !hasRoot) others.push({ node: root, isEligible: true });
     const own = { node: self as NonNullable<typeof self>, isEligible: fromSeed || session.originAllowed };
     return dutyOrder(own, others, shardKeyOf(notes.blobKey, shard), root?.id, options.random());
+  }
+
+  /** Nobody is slower or may do less than we, and nobody failed us: nearly always. */
+  #areEquals(session: Session, shard: number, blob: BlobPeers, fromSeed: boolean): boolean {
+    const { nowMs, self, catalog } = this.#state;
+    const { bestCapacity, leastCapacity, mayAllFetch, newestMs } = catalog.field(blob);
+    if (bestCapacity !== leastCapacity || bestCapacity !== self?.capacityBytesPerS) return false;
+    if (!fromSeed && !(mayAllFetch && session.originAllowed)) return false;
+    const hasNewcomer = newestMs > session.notes.startedMs + SETTLE_MOST_MS && nowMs - newestMs < NEWCOMER_MS;
+    return !hasNewcomer && !catalog.areSomeLeftAlone(nowMs) && !session.notes.hasFailures(shard, nowMs);
   }
 
   #rootOf(session: Session, shard: number, blob: BlobPeers): Peer | undefined {

@@ -134,7 +134,7 @@ export class Uploads {
     const blob = catalog.expect(session.blob, session.spec.sizeBytes);
     const other = catalog.peers.get(asker);
     if (self === undefined) return false;
-    const best = Math.max(self.capacityBytesPerS, catalog.bestCapacity(blob));
+    const best = Math.max(self.capacityBytesPerS, catalog.field(blob).bestCapacity);
     const shardKey = shardKeyOf(session.notes.blobKey, shard);
     const node = { id: asker, key: keyOf(asker), capacityBytesPerS: other?.capacityBytesPerS ?? 0 };
     return placeScore(self, shardKey, fastThreshold(best)) < placeScore(node, shardKey, fastThreshold(best));

@@ -48,6 +48,19 @@ export interface PeerBlob {
   rooted: readonly number[];
 }
 
+/** Those that want a blob, summed up; the order is that of {@link Catalog.wanters}. */
+export interface WanterField {
+  readonly ids: readonly NodeId[];
+  readonly keys: Uint32Array;
+  /** The most and the least bytes per second that one of them can send; 0 and Infinity without any. */
+  readonly bestCapacity: number;
+  readonly leastCapacity: number;
+  /** All of them may ask the origin. */
+  readonly mayAllFetch: boolean;
+  /** When the last of them was first heard of. */
+  readonly newestMs: number;
+}
+
 /** All peers' parts in one blob. */
 export interface BlobPeers {
   readonly sizeBytes: number;
@@ -59,8 +72,7 @@ export interface BlobPeers {
   wanters: readonly PeerBlob[] | undefined;
   seeds: readonly PeerBlob[] | undefined;
   usable: readonly PeerBlob[] | undefined;
-  /** The most that one of the wanters can send. */
-  bestCapacity: number | undefined;
+  field: WanterField | undefined;
   /** Holders by shard, from the first time on that somebody asks for them: blobs that we don't want need none. */
   index: HolderIndex<PeerBlob> | undefined;
   /** Rises whenever one of these lists changes. */
@@ -94,6 +106,8 @@ export class Catalog {
   readonly #shardBytes: number;
   readonly #limits: CatalogLimits;
   #upCount = 0;
+  /** The latest time before which some peer is left alone. */
+  #leftAloneMs = 0;
 
   constructor(shardBytes: number, limits: CatalogLimits = CATALOG_LIMITS) {
     this.#shardBytes = shardBytes;
@@ -177,14 +191,21 @@ export class Catalog {
     return blob.usable;
   }
 
-  /** The most bytes per second that a usable wanter can send; 0 without any. */
-  bestCapacity(blob: BlobPeers): number {
-    if (blob.bestCapacity === undefined) {
-      blob.bestCapacity = 0;
-      for (const { peer } of this.wanters(blob))
-        blob.bestCapacity = Math.max(blob.bestCapacity, peer.capacityBytesPerS);
-    }
-    return blob.bestCapacity;
+  /** What matters of all usable wanters together. */
+  field(blob: BlobPeers): WanterField {
+    blob.field ??= fieldOf(this.wanters(blob));
+    return blob.field;
+  }
+
+  /** It failed us: it is not to be asked before this time, unless it comes up anew. */
+  leaveAlone(peer: Peer, untilMs: number): void {
+    peer.notBeforeMs = Math.max(peer.notBeforeMs, untilMs);
+    this.#leftAloneMs = Math.max(this.#leftAloneMs, untilMs);
+  }
+
+  /** Whether there may be peers that are left alone. */
+  areSomeLeftAlone(nowMs: number): boolean {
+    return this.#leftAloneMs > nowMs;
   }
 
   /**
@@ -306,7 +327,7 @@ export class Catalog {
       wanters: undefined,
       seeds: undefined,
       usable: undefined,
-      bestCapacity: undefined,
+      field: undefined,
       index: undefined,
       version: 0,
       roots: new Map(),
@@ -397,11 +418,23 @@ function newPart(peer: Peer, shards: number): PeerBlob {
   return { peer, slot: 0, isComplete: false, holds, wants: false, mayFetch: false, wantedSinceMs: 0, rooted: [] };
 }
 
+function fieldOf(wanters: readonly PeerBlob[]): WanterField {
+  const capacities = wanters.map(({ peer }) => peer.capacityBytesPerS);
+  return {
+    ids: wanters.map(({ peer }) => peer.id),
+    keys: Uint32Array.from(wanters, ({ peer }) => peer.key),
+    bestCapacity: capacities.reduce((best, one) => Math.max(best, one), 0),
+    leastCapacity: capacities.reduce((least, one) => Math.min(least, one), Number.POSITIVE_INFINITY),
+    mayAllFetch: wanters.every(({ mayFetch }) => mayFetch),
+    newestMs: wanters.reduce((newest, { wantedSinceMs }) => Math.max(newest, wantedSinceMs), 0),
+  };
+}
+
 function invalidate(blob: BlobPeers): void {
   blob.wanters = undefined;
   blob.seeds = undefined;
   blob.usable = undefined;
-  blob.bestCapacity = undefined;
+  blob.field = undefined;
   blob.version += 1;
 }
 
