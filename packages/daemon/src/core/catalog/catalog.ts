@@ -69,9 +69,9 @@ export interface BlobPeers {
   /** How many peers with a part of the blob hold each shard; complete ones are not counted. */
   readonly holders: Uint16Array;
   /** Usable peers that want it, that hold all of it; rebuilt when somebody changes. */
-  wanters: readonly PeerBlob[] | undefined;
-  seeds: readonly PeerBlob[] | undefined;
-  usable: readonly PeerBlob[] | undefined;
+  wanters: PeerBlob[] | undefined;
+  seeds: PeerBlob[] | undefined;
+  usable: PeerBlob[] | undefined;
   field: WanterField | undefined;
   /** Holders by shard, from the first time on that somebody asks for them: blobs that we don't want need none. */
   index: HolderIndex<PeerBlob> | undefined;
@@ -247,9 +247,10 @@ export class Catalog {
     const shards = shardCount(news.sizeBytes, this.#shardBytes);
     const blob = this.#blobOf(news, shards);
     if (blob === undefined || !this.#hasRoom(peer, news, shards)) return false;
-    let part = peer.blobs.get(news.blob);
-    if (part === undefined) {
-      part = newPart(peer, shards);
+    const known = peer.blobs.get(news.blob);
+    const part = known ?? newPart(peer, shards);
+    const { wanters, seeds, usable } = blob;
+    if (known === undefined) {
       peer.blobs.set(news.blob, part);
       blob.peers.set(peer.id, part);
       blob.index?.add(part);
@@ -258,6 +259,7 @@ export class Catalog {
     this.#foldWants(blob, part, news, nowMs);
     this.#foldHolds(blob, part, news);
     this.#foldRoots(blob, part, news);
+    if (known === undefined) append(blob, part, { wanters, seeds, usable });
     if (!news.wants && news.holds.kind === "exactly" && news.holds.shards.count === 0) this.#forget(peer, news.blob);
     return true;
   }
@@ -428,6 +430,17 @@ function fieldOf(wanters: readonly PeerBlob[]): WanterField {
     mayAllFetch: wanters.every(({ mayFetch }) => mayFetch),
     newestMs: wanters.reduce((newest, { wantedSinceMs }) => Math.max(newest, wantedSinceMs), 0),
   };
+}
+
+/** A part that is new comes last in all lists: with a thousand nodes that begin together, building them anew each time is costly. */
+function append(blob: BlobPeers, part: PeerBlob, before: Pick<BlobPeers, "wanters" | "seeds" | "usable">): void {
+  const isIn = isUsable(part.peer);
+  if (isIn && part.wants) before.wanters?.push(part);
+  if (isIn && part.isComplete) before.seeds?.push(part);
+  if (isIn) before.usable?.push(part);
+  blob.wanters = before.wanters;
+  blob.seeds = before.seeds;
+  blob.usable = before.usable;
 }
 
 function invalidate(blob: BlobPeers): void {
