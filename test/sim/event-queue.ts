@@ -1,50 +1,72 @@
-/** Things to happen at a time: a binary heap; equal times in the order of adding. */
-interface Entry {
-  readonly atMs: number;
-  readonly sequence: number;
-  readonly run: () => void;
-}
-
+/** Things to happen at a time: a binary heap; equal times in the order of adding. Columns, not objects: millions pass through. */
 export class EventQueue {
-  readonly #heap: Entry[] = [];
+  #atMs = new Float64Array(1_024);
+  #order = new Float64Array(1_024);
+  readonly #runs: (() => void)[] = [];
   #sequence = 0;
 
   get nextMs(): number {
-    return this.#heap[0]?.atMs ?? Number.POSITIVE_INFINITY;
+    return this.#runs.length === 0 ? Number.POSITIVE_INFINITY : (this.#atMs[0] as number);
   }
 
   add(atMs: number, run: () => void): void {
-    const entry = { atMs, sequence: this.#sequence++, run };
-    const heap = this.#heap;
-    let index = heap.push(entry) - 1;
+    const runs = this.#runs;
+    const sequence = this.#sequence++;
+    let index = runs.push(run) - 1;
+    if (index >= this.#atMs.length) this.#grow();
     while (index > 0) {
       const parent = (index - 1) >> 1;
-      if (!isBefore(entry, heap[parent] as Entry)) break;
-      heap[index] = heap[parent] as Entry;
+      // What is added now comes after everything of the same time.
+      if (atMs >= (this.#atMs[parent] as number)) break;
+      this.#put(index, parent);
       index = parent;
     }
-    heap[index] = entry;
+    this.#set(index, atMs, sequence, run);
   }
 
-  take(): Entry | undefined {
-    const heap = this.#heap;
-    const first = heap[0];
-    const last = heap.pop();
-    if (first === undefined || last === undefined || heap.length === 0) return first;
+  /** Removes the next one. Its time is {@link nextMs} before the call. */
+  take(): (() => void) | undefined {
+    const runs = this.#runs;
+    const first = runs[0];
+    const last = runs.pop();
+    const size = runs.length;
+    if (last === undefined || size === 0) return first;
+    const atMs = this.#atMs[size] as number;
+    const sequence = this.#order[size] as number;
     let index = 0;
     for (;;) {
       let child = 2 * index + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1] as Entry, heap[child] as Entry)) child += 1;
-      if (!isBefore(heap[child] as Entry, last)) break;
-      heap[index] = heap[child] as Entry;
+      if (child >= size) break;
+      if (child + 1 < size && this.#isBefore(child + 1, this.#atMs[child] as number, this.#order[child] as number))
+        child += 1;
+      if (!this.#isBefore(child, atMs, sequence)) break;
+      this.#put(index, child);
       index = child;
     }
-    heap[index] = last;
+    this.#set(index, atMs, sequence, last);
     return first;
   }
-}
 
-function isBefore(a: Entry, b: Entry): boolean {
-  return a.atMs < b.atMs || (a.atMs === b.atMs && a.sequence < b.sequence);
+  #isBefore(index: number, atMs: number, sequence: number): boolean {
+    const own = this.#atMs[index] as number;
+    return own < atMs || (own === atMs && (this.#order[index] as number) < sequence);
+  }
+
+  #put(to: number, from: number): void {
+    this.#set(to, this.#atMs[from] as number, this.#order[from] as number, this.#runs[from] as () => void);
+  }
+
+  #set(index: number, atMs: number, sequence: number, run: () => void): void {
+    this.#atMs[index] = atMs;
+    this.#order[index] = sequence;
+    this.#runs[index] = run;
+  }
+
+  #grow(): void {
+    const [atMs, order] = [this.#atMs, this.#order];
+    this.#atMs = new Float64Array(2 * atMs.length);
+    this.#order = new Float64Array(2 * order.length);
+    this.#atMs.set(atMs);
+    this.#order.set(order);
+  }
 }

@@ -1,6 +1,7 @@
 /** From an outcome to the figures of the table. */
 import type { Figure, Plan } from "./scenario.js";
-import type { Outcome, SimNode } from "./world.js";
+import type { SimNode } from "./sim-node.js";
+import type { Outcome } from "./world.js";
 
 export type Figures = Readonly<Record<Figure, number>>;
 

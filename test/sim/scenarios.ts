@@ -47,7 +47,7 @@ const cold: Scenario = {
 const spread: Scenario = {
   name: "spread",
   about: "starts are spread over the whole download",
-  sizes: [8, 32, 128],
+  sizes: [8, 32],
   plan: (nodes, dice): Plan => ({
     ...BASE,
     nodes: Array.from({ length: nodes }, (_, index) => ({
@@ -90,7 +90,7 @@ const seed: Scenario = {
 const mixed: Scenario = {
   name: "mixed",
   about: "half the nodes have links ten times faster; one fast node holds all",
-  sizes: [8, 32, 128],
+  sizes: [8, 32],
   plan: (nodes, dice): Plan => ({
     ...BASE,
     stepMs: 5,
@@ -129,7 +129,7 @@ function disturbed(
     ...more,
     happenings: happenings(nodes, dice),
   });
-  return { name, about, sizes: [8, 32, 128], plan, targets };
+  return { name, about, sizes: [8, 32], plan, targets };
 }
 
 const FAULT_TARGETS: Scenario["targets"] = [
@@ -203,7 +203,7 @@ const lossy = disturbed(
 const liars: Scenario = {
   name: "liars",
   about: "10 % of the nodes announce all, have nothing, and send wrong bytes",
-  sizes: [10, 30, 130],
+  sizes: [10, 30],
   plan: (nodes, dice): Plan => {
     const base = cold.plan(nodes, dice);
     const liar = new Set(dice.pick(Math.max(1, Math.round(0.1 * nodes)), nodes));

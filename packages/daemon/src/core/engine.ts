@@ -201,9 +201,8 @@ export class Engine {
 
   #heard({ peer, record }: Of<"heard">): void {
     const { catalog, nowMs } = this.#state;
-    const wanted = record.blobs.filter(
-      ({ blob, wants }) => wants && catalog.find(blob)?.peers.get(peer)?.wants !== true,
-    );
+    const known = catalog.peers.get(peer)?.blobs;
+    const wanted = record.blobs.filter(({ blob, wants }) => wants && known?.get(blob)?.wants !== true);
     const news = catalog.heard(peer, record, nowMs);
     if (news === undefined) return;
     for (const one of news) this.#newsOf(one, peer);

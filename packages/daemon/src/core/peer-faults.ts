@@ -77,7 +77,7 @@ export class PeerFaults {
 
   #leaveAlone(peer: Peer, doublings: number): void {
     const delayMs = Math.min(PEER_BACK_OFF_MOST_MS, PEER_BACK_OFF_MS * 2 ** doublings);
-    peer.notBeforeMs = Math.max(peer.notBeforeMs, this.#state.nowMs + delayMs);
+    this.#state.catalog.leaveAlone(peer, this.#state.nowMs + delayMs);
   }
 
   /** Its attestation vouched for wrong bytes, or it sent what it claimed to have checked, and it was wrong: no accident. */

@@ -1,19 +1,23 @@
+/** Of sets without a member: most peers hold nothing of most blobs at first. */
+const NO_WORDS = new Uint32Array(0);
+
 /** A set of shards of one blob, one bit each: small enough to keep one per peer, quick to scan. */
 export class ShardSet {
   /** How many shards the blob has. */
   readonly size: number;
-  #words: Uint32Array;
+  /** None as long as there never was a member. */
+  #words = NO_WORDS;
   #count = 0;
   #shared = false;
 
   constructor(size: number) {
     this.size = size;
-    this.#words = new Uint32Array((size + 31) >>> 5);
   }
 
   /** Every shard of a blob of `size` shards. */
   static full(size: number): ShardSet {
     const set = new ShardSet(size);
+    set.#own();
     set.#words.fill(0xffffffff);
     if ((size & 31) !== 0) set.#words[set.#words.length - 1] = 2 ** (size & 31) - 1;
     set.#count = size;
@@ -26,7 +30,7 @@ export class ShardSet {
   }
 
   has(shard: number): boolean {
-    return ((this.#words[shard >>> 5] as number) & (1 << (shard & 31))) !== 0;
+    return this.#count > 0 && ((this.#words[shard >>> 5] as number) & (1 << (shard & 31))) !== 0;
   }
 
   /** @returns whether it is new. */
@@ -75,7 +79,25 @@ export class ShardSet {
     for (let shard = this.next(0); shard !== -1; shard = this.next(shard + 1)) yield shard;
   }
 
+  /**
+   * Calls `visit` for every shard that is in one of the two sets only.
+   *
+   * @param visit is told whether the shard is in `next`.
+   */
+  compare(next: ShardSet, visit: (shard: number, isAdded: boolean) => void): void {
+    const [old, now] = [this.#words, next.#words];
+    if (old === now) return;
+    for (let index = 0; index < old.length || index < now.length; index += 1) {
+      const added = now[index] ?? 0;
+      for (let word = (old[index] ?? 0) ^ added; word !== 0; word &= word - 1) {
+        const bit = 31 - Math.clz32(word & -word);
+        visit(index * 32 + bit, (added & (1 << bit)) !== 0);
+      }
+    }
+  }
+
   #own(): void {
+    if (this.#words.length === 0) this.#words = new Uint32Array((this.size + 31) >>> 5);
     if (!this.#shared) return;
     this.#words = this.#words.slice();
     this.#shared = false;

@@ -5,11 +5,11 @@
  * they work on together, so what one fetches from the origin, all others are ready to follow.
  */
 import type { NodeId } from "@swarmd/protocol";
-import { type BlobPeers, holdsShard, isUsable, type Peer, type PeerBlob } from "./catalog/catalog.js";
+import { type BlobPeers, isUsable, type Peer, type PeerBlob } from "./catalog/catalog.js";
 import type { Fetching } from "./fetching.js";
 import type { PullId, Reason, Source } from "./messages.js";
 import { decide } from "./planner/decide.js";
-import { type Contender, type DutyOrder, dutyOrder } from "./planner/duty-order.js";
+import { type Contender, type DutyOrder, dutyOrder, dutyOrderAmongEquals } from "./planner/duty-order.js";
 import type { Answer, Question } from "./planner/question.js";
 import { compareOffers, type Offer } from "./planner/rank.js";
 import { orderByRarity } from "./planner/rarest.js";
@@ -281,16 +281,21 @@ export class SwarmPlanner {
     const seeds = catalog.seeds(blob);
     if (blob.holders[shard] === 0 && seeds.length === 0) return NOBODY;
     const isScarce = areSeedsScarce(seeds.length, catalog.wanters(blob).length + 1);
-    const parts = isSeed ? seeds : catalog.usable(blob);
     const draw = drawOf(this.#state.self?.key ?? 0, shardKeyOf(session.notes.blobKey, shard));
     const found: PeerBlob[] = [];
     let any = false;
-    for (let index = 0; index < parts.length && found.length < MOST_LOOKED_AT; index += 1) {
-      const part = parts[(draw + index) % parts.length] as PeerBlob;
-      if (!holdsShard(part, shard) || (isScarce && part.isComplete !== isSeed) || part.peer.id === besides) continue;
+    const visit = (part: PeerBlob): boolean => {
+      if (part.peer.id === besides) return true;
       const standing = this.#standingOf(session, shard, part.peer);
       any ||= standing !== "failed";
       if (standing === "free") found.push(part);
+      return found.length < MOST_LOOKED_AT;
+    };
+    if (isSeed) {
+      for (let index = 0; index < seeds.length && visit(seeds[(draw + index) % seeds.length] as PeerBlob); index += 1);
+    } else {
+      const usable = catalog.usable(blob);
+      catalog.visitHolders(blob, shard, usable[draw % usable.length], isScarce ? "partial" : "any", visit);
     }
     return { any, best: this.#bestOf(found, draw) };
   }
@@ -338,6 +343,10 @@ export class SwarmPlanner {
     const { nowMs, self, catalog, options } = this.#state;
     const { notes } = session;
     const root = this.#rootOf(session, shard, blob);
+    if (this.#areEquals(session, shard, blob, fromSeed)) {
+      const shardKey = shardKeyOf(notes.blobKey, shard);
+      return dutyOrderAmongEquals(self?.key ?? 0, catalog.field(blob), shardKey, root?.id, options.random());
+    }
     const others: Contender[] = [];
     let hasRoot = false;
     for (const { peer, mayFetch, wantedSinceMs } of catalog.wanters(blob)) {
@@ -349,6 +358,16 @@ export class SwarmPlanner {
     if (root !== undefined && !hasRoot) others.push({ node: root, isEligible: true });
     const own = { node: self as NonNullable<typeof self>, isEligible: fromSeed || session.originAllowed };
     return dutyOrder(own, others, shardKeyOf(notes.blobKey, shard), root?.id, options.random());
+  }
+
+  /** Nobody is slower or may do less than we, and nobody failed us: nearly always. */
+  #areEquals(session: Session, shard: number, blob: BlobPeers, fromSeed: boolean): boolean {
+    const { nowMs, self, catalog } = this.#state;
+    const { bestCapacity, leastCapacity, mayAllFetch, newestMs } = catalog.field(blob);
+    if (bestCapacity !== leastCapacity || bestCapacity !== self?.capacityBytesPerS) return false;
+    if (!fromSeed && !(mayAllFetch && session.originAllowed)) return false;
+    const hasNewcomer = newestMs > session.notes.startedMs + SETTLE_MOST_MS && nowMs - newestMs < NEWCOMER_MS;
+    return !hasNewcomer && !catalog.areSomeLeftAlone(nowMs) && !session.notes.hasFailures(shard, nowMs);
   }
 
   #rootOf(session: Session, shard: number, blob: BlobPeers): Peer | undefined {

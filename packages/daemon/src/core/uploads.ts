@@ -1,6 +1,6 @@
 /** Peers ask: who gets a slot, who is sent elsewhere. */
 import type { BlobId, NodeId } from "@swarmd/protocol";
-import { holdsShard, isUsable } from "./catalog/catalog.js";
+import { isUsable } from "./catalog/catalog.js";
 import type { Input, RequestId } from "./messages.js";
 import { placeScore } from "./planner/duty-order.js";
 import { areSeedsScarce } from "./planner/scarce.js";
@@ -30,17 +30,25 @@ export class Uploads {
   asked(asked: Asked): void {
     const { request, peer, blob, shard } = asked;
     const standing = this.#standing(asked);
-    const uploads = [...this.#state.uploads.values()];
+    let [load, slowUploads, askerUploads] = [0, 0, 0];
+    const children: NodeId[] = [];
+    for (const upload of this.#state.uploads.values()) {
+      // Who has nothing to give is not asked how busy it is.
+      if (standing.kind !== "absent") load += this.#loadOf(upload);
+      if (this.#isSlow(upload.peer)) slowUploads += 1;
+      if (upload.peer === peer) askerUploads += 1;
+      if (upload.shard === shard && upload.blob === blob) children.push(upload.peer);
+    }
     const verdict = admit({
       standing,
       isAllowed: this.#isAllowed(peer, blob),
       slots: this.#state.options.swarm?.uploads ?? 0,
-      load: uploads.reduce((sum, upload) => sum + this.#loadOf(upload), 0),
-      uploads: uploads.length,
+      load,
+      uploads: this.#state.uploads.size,
       isSlowAsker: this.#isSlow(peer),
-      slowUploads: uploads.filter((upload) => this.#isSlow(upload.peer)).length,
-      askerUploads: uploads.filter((upload) => upload.peer === peer).length,
-      children: uploads.filter((upload) => upload.blob === blob && upload.shard === shard).map((upload) => upload.peer),
+      slowUploads,
+      askerUploads,
+      children,
       givenTo: this.#givenTo(asked),
       others: this.#others(asked, standing),
     });
@@ -126,8 +134,7 @@ export class Uploads {
     const blob = catalog.expect(session.blob, session.spec.sizeBytes);
     const other = catalog.peers.get(asker);
     if (self === undefined) return false;
-    let best = self.capacityBytesPerS;
-    for (const { peer } of catalog.wanters(blob)) if (peer.capacityBytesPerS > best) best = peer.capacityBytesPerS;
+    const best = Math.max(self.capacityBytesPerS, catalog.field(blob).bestCapacity);
     const shardKey = shardKeyOf(session.notes.blobKey, shard);
     const node = { id: asker, key: keyOf(asker), capacityBytesPerS: other?.capacityBytesPerS ?? 0 };
     return placeScore(self, shardKey, fastThreshold(best)) < placeScore(node, shardKey, fastThreshold(best));
@@ -158,10 +165,11 @@ export class Uploads {
       if (holder !== undefined && holder !== peer) others.push(holder);
     }
     if (peers.holders[shard] === 0) return others;
-    for (const part of peers.peers.values()) {
-      if (others.length >= MOST_OTHERS) break;
-      if (part.peer.id !== peer && holdsShard(part, shard) && isUsable(part.peer)) others.push(part.peer.id);
-    }
+    if (others.length >= MOST_OTHERS) return others;
+    catalog.visitHolders(peers, shard, undefined, "any", ({ peer: { id } }) => {
+      if (id !== peer) others.push(id);
+      return others.length < MOST_OTHERS;
+    });
     return others;
   }
 }

@@ -9,6 +9,7 @@ import { type BlobId, type NodeId, shardCount } from "@swarmd/protocol";
 import { keyOf } from "../rendezvous.js";
 import { ShardSet } from "../shard-set.js";
 import type { Announcement, BlobNews, LinkClass, PeerLink } from "./announcement.js";
+import { HolderIndex } from "./holder-index.js";
 
 /** A peer as this node knows it. */
 export interface Peer {
@@ -36,6 +37,8 @@ export interface Peer {
 /** One peer's part in one blob. */
 export interface PeerBlob {
   readonly peer: Peer;
+  /** Its place in the blob's index, if that has one. */
+  slot: number;
   isComplete: boolean;
   holds: ShardSet;
   wants: boolean;
@@ -43,6 +46,19 @@ export interface PeerBlob {
   /** When its want was first heard of. */
   wantedSinceMs: number;
   rooted: readonly number[];
+}
+
+/** Those that want a blob, summed up; the order is that of {@link Catalog.wanters}. */
+export interface WanterField {
+  readonly ids: readonly NodeId[];
+  readonly keys: Uint32Array;
+  /** The most and the least bytes per second that one of them can send; 0 and Infinity without any. */
+  readonly bestCapacity: number;
+  readonly leastCapacity: number;
+  /** All of them may ask the origin. */
+  readonly mayAllFetch: boolean;
+  /** When the last of them was first heard of. */
+  readonly newestMs: number;
 }
 
 /** All peers' parts in one blob. */
@@ -53,9 +69,12 @@ export interface BlobPeers {
   /** How many peers with a part of the blob hold each shard; complete ones are not counted. */
   readonly holders: Uint16Array;
   /** Usable peers that want it, that hold all of it; rebuilt when somebody changes. */
-  wanters: readonly PeerBlob[] | undefined;
-  seeds: readonly PeerBlob[] | undefined;
-  usable: readonly PeerBlob[] | undefined;
+  wanters: PeerBlob[] | undefined;
+  seeds: PeerBlob[] | undefined;
+  usable: PeerBlob[] | undefined;
+  field: WanterField | undefined;
+  /** Holders by shard, from the first time on that somebody asks for them: blobs that we don't want need none. */
+  index: HolderIndex<PeerBlob> | undefined;
   /** Rises whenever one of these lists changes. */
   version: number;
   /** Who fetches which shard from a scarce source. */
@@ -87,6 +106,8 @@ export class Catalog {
   readonly #shardBytes: number;
   readonly #limits: CatalogLimits;
   #upCount = 0;
+  /** The latest time before which some peer is left alone. */
+  #leftAloneMs = 0;
 
   constructor(shardBytes: number, limits: CatalogLimits = CATALOG_LIMITS) {
     this.#shardBytes = shardBytes;
@@ -170,6 +191,40 @@ export class Catalog {
     return blob.usable;
   }
 
+  /** What matters of all usable wanters together. */
+  field(blob: BlobPeers): WanterField {
+    blob.field ??= fieldOf(this.wanters(blob));
+    return blob.field;
+  }
+
+  /** It failed us: it is not to be asked before this time, unless it comes up anew. */
+  leaveAlone(peer: Peer, untilMs: number): void {
+    peer.notBeforeMs = Math.max(peer.notBeforeMs, untilMs);
+    this.#leftAloneMs = Math.max(this.#leftAloneMs, untilMs);
+  }
+
+  /** Whether there may be peers that are left alone. */
+  areSomeLeftAlone(nowMs: number): boolean {
+    return this.#leftAloneMs > nowMs;
+  }
+
+  /**
+   * Visits the usable peers that hold a shard, in the order of {@link usable}, beginning at `first` and round to the one before it.
+   *
+   * @param which `any`, or only those that hold a part of the blob.
+   * @param visit returns whether to go on.
+   */
+  visitHolders(
+    blob: BlobPeers,
+    shard: number,
+    first: PeerBlob | undefined,
+    which: "any" | "partial",
+    visit: (part: PeerBlob) => boolean,
+  ): void {
+    blob.index ??= new HolderIndex(blob.shards, blob.peers.values());
+    blob.index.visit(shard, first?.slot ?? 0, which, (part) => !isUsable(part.peer) || visit(part));
+  }
+
   #isNew(peer: Peer, record: Announcement): boolean {
     if (record.blobs.length > this.#limits.blobsPerPeer) {
       this.dropped.oversize += 1;
@@ -192,16 +247,19 @@ export class Catalog {
     const shards = shardCount(news.sizeBytes, this.#shardBytes);
     const blob = this.#blobOf(news, shards);
     if (blob === undefined || !this.#hasRoom(peer, news, shards)) return false;
-    let part = peer.blobs.get(news.blob);
-    if (part === undefined) {
-      part = newPart(peer, shards);
+    const known = peer.blobs.get(news.blob);
+    const part = known ?? newPart(peer, shards);
+    const { wanters, seeds, usable } = blob;
+    if (known === undefined) {
       peer.blobs.set(news.blob, part);
       blob.peers.set(peer.id, part);
+      blob.index?.add(part);
       invalidate(blob);
     }
     this.#foldWants(blob, part, news, nowMs);
     this.#foldHolds(blob, part, news);
     this.#foldRoots(blob, part, news);
+    if (known === undefined) append(blob, part, { wanters, seeds, usable });
     if (!news.wants && news.holds.kind === "exactly" && news.holds.shards.count === 0) this.#forget(peer, news.blob);
     return true;
   }
@@ -217,13 +275,14 @@ export class Catalog {
     const isComplete = holds.kind === "all";
     if (part.isComplete !== isComplete) invalidate(blob);
     if (holds.kind === "more") {
-      for (const shard of holds.shards) if (part.holds.add(shard)) count(blob, shard, 1);
+      for (const shard of holds.shards) if (part.holds.add(shard)) count(blob, part, shard, true);
     } else {
-      for (const shard of part.holds) count(blob, shard, -1);
-      part.holds = holds.kind === "all" ? new ShardSet(blob.shards) : holds.shards.clone();
-      for (const shard of part.holds) count(blob, shard, 1);
+      const next = holds.kind === "all" ? new ShardSet(blob.shards) : holds.shards.clone();
+      part.holds.compare(next, (shard, isAdded) => count(blob, part, shard, isAdded));
+      part.holds = next;
     }
     part.isComplete = isComplete || (holds.kind === "more" && part.isComplete);
+    blob.index?.markComplete(part.slot, part.isComplete);
   }
 
   #foldRoots(blob: BlobPeers, part: PeerBlob, news: BlobNews): void {
@@ -270,6 +329,8 @@ export class Catalog {
       wanters: undefined,
       seeds: undefined,
       usable: undefined,
+      field: undefined,
+      index: undefined,
       version: 0,
       roots: new Map(),
     };
@@ -298,7 +359,8 @@ export class Catalog {
     const blob = this.#blobs.get(id);
     peer.blobs.delete(id);
     if (part === undefined || blob === undefined) return;
-    for (const shard of part.holds) count(blob, shard, -1);
+    blob.index?.remove(part);
+    for (const shard of part.holds) blob.holders[shard] = (blob.holders[shard] as number) - 1;
     for (const shard of part.rooted) blob.roots.get(shard)?.delete(peer.id);
     blob.peers.delete(peer.id);
     invalidate(blob);
@@ -355,16 +417,41 @@ export function holdsShard(part: PeerBlob, shard: number): boolean {
 
 function newPart(peer: Peer, shards: number): PeerBlob {
   const holds = new ShardSet(shards);
-  return { peer, isComplete: false, holds, wants: false, mayFetch: false, wantedSinceMs: 0, rooted: [] };
+  return { peer, slot: 0, isComplete: false, holds, wants: false, mayFetch: false, wantedSinceMs: 0, rooted: [] };
+}
+
+function fieldOf(wanters: readonly PeerBlob[]): WanterField {
+  const capacities = wanters.map(({ peer }) => peer.capacityBytesPerS);
+  return {
+    ids: wanters.map(({ peer }) => peer.id),
+    keys: Uint32Array.from(wanters, ({ peer }) => peer.key),
+    bestCapacity: capacities.reduce((best, one) => Math.max(best, one), 0),
+    leastCapacity: capacities.reduce((least, one) => Math.min(least, one), Number.POSITIVE_INFINITY),
+    mayAllFetch: wanters.every(({ mayFetch }) => mayFetch),
+    newestMs: wanters.reduce((newest, { wantedSinceMs }) => Math.max(newest, wantedSinceMs), 0),
+  };
+}
+
+/** A part that is new comes last in all lists: with a thousand nodes that begin together, building them anew each time is costly. */
+function append(blob: BlobPeers, part: PeerBlob, before: Pick<BlobPeers, "wanters" | "seeds" | "usable">): void {
+  const isIn = isUsable(part.peer);
+  if (isIn && part.wants) before.wanters?.push(part);
+  if (isIn && part.isComplete) before.seeds?.push(part);
+  if (isIn) before.usable?.push(part);
+  blob.wanters = before.wanters;
+  blob.seeds = before.seeds;
+  blob.usable = before.usable;
 }
 
 function invalidate(blob: BlobPeers): void {
   blob.wanters = undefined;
   blob.seeds = undefined;
   blob.usable = undefined;
+  blob.field = undefined;
   blob.version += 1;
 }
 
-function count(blob: BlobPeers, shard: number, by: 1 | -1): void {
-  blob.holders[shard] = (blob.holders[shard] as number) + by;
+function count(blob: BlobPeers, part: PeerBlob, shard: number, isHeld: boolean): void {
+  blob.holders[shard] = (blob.holders[shard] as number) + (isHeld ? 1 : -1);
+  blob.index?.mark(part.slot, shard, isHeld);
 }

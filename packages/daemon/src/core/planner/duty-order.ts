@@ -6,7 +6,7 @@
  * shards and low in those of many.
  */
 import type { NodeId } from "@swarmd/protocol";
-import { scoreOf } from "../rendezvous.js";
+import { drawOf, scoreOf } from "../rendezvous.js";
 import { fastThreshold, SLOW_PENALTY } from "./tiers.js";
 
 /** Children in the tree: four levels reach 340 nodes, and a node on top still feeds each child well. */
@@ -37,6 +37,12 @@ export interface DutyOrder {
   readonly above: readonly NodeId[];
 }
 
+/** Nodes that compete on equal terms, in columns: their places follow from their draws alone. */
+export interface Field {
+  readonly ids: readonly NodeId[];
+  readonly keys: Uint32Array;
+}
+
 /** Above any score of an eligible node. */
 const NOT_ELIGIBLE_PENALTY = 1e9;
 
@@ -64,18 +70,55 @@ export function dutyOrder(
     scores.push(score);
     ids.push(other.node.id);
   }
+  return orderAbove(scores, ids, random);
+}
+
+/**
+ * The same among equals: all have our capacity and may take the duty. With a thousand nodes most of a decision's cost is here.
+ *
+ * @param others without those that failed us; the root may be among them, or not.
+ */
+export function dutyOrderAmongEquals(
+  selfKey: number,
+  { ids: allIds, keys }: Field,
+  shardKey: number,
+  root: NodeId | undefined,
+  random: number,
+): DutyOrder {
+  const mine = drawOf(selfKey, shardKey);
+  const scores: number[] = [];
+  const ids: NodeId[] = [];
+  let hasRoot = root === undefined;
+  for (let index = 0; index < keys.length; index += 1) {
+    const draw = drawOf(keys[index] as number, shardKey);
+    const id = allIds[index] as NodeId;
+    const isRoot = id === root;
+    if (draw <= mine && !isRoot) continue;
+    hasRoot ||= isRoot;
+    scores.push(isRoot ? Number.NEGATIVE_INFINITY : -draw);
+    ids.push(id);
+  }
+  if (!hasRoot) {
+    scores.push(Number.NEGATIVE_INFINITY);
+    ids.push(root as NodeId);
+  }
+  return orderAbove(scores, ids, random);
+}
+
+/** @param scores of those that stand before us; lower goes first. */
+function orderAbove(scores: readonly number[], ids: readonly NodeId[], random: number): DutyOrder {
   const place = ids.length;
   if (place === 0) return { place, first: undefined, above: [] };
-  const [parent = 0, ...ancestors] = ancestorsOf(place);
-  const above = [ids[select(scores, parent)] as NodeId];
+  const chain = namesAt(ancestorsOf(place), scores, ids);
+  const above = [chain[0] as NodeId];
   for (let spare = 0; spare < SPARES; spare += 1) {
     above.push(ids[Math.floor(((random + spare / SPARES) % 1) * place)] as NodeId);
   }
-  for (const ancestor of ancestors) above.push(ids[select(scores, ancestor)] as NodeId);
-  return { place, first: ids[select(scores, 0)], above: [...new Set(above)] };
+  above.push(...chain.slice(1));
+  return { place, first: chain[chain.length - 1], above: [...new Set(above)] };
 }
 
-/** Places from the parent up to the root. */
+/** Places from the parent up to the root, which is at 0. */
 function ancestorsOf(place: number): number[] {
   const places: number[] = [];
   for (let at = place; at > 0; ) {
@@ -103,14 +146,26 @@ export function placeScore(node: Standing, shardKey: number, threshold: number):
   return scoreOf(node.key, shardKey, weight / 1e6) + (isSlow ? SLOW_PENALTY : 0);
 }
 
-/** Index of the element that would stand at `place` in sorted order (quickselect over indices). */
-function select(scores: readonly number[], place: number): number {
-  if (place === 0) return indexOfLeast(scores);
+/** Who stands at these places, which descend: each search leaves less to the next. */
+function namesAt(places: readonly number[], scores: readonly number[], ids: readonly NodeId[]): NodeId[] {
   const indices = new Uint32Array(scores.length);
   for (let index = 0; index < indices.length; index += 1) indices[index] = index;
+  let high = indices.length - 1;
+  return places.map((place) => {
+    select(scores, indices, place, high);
+    high = place;
+    return ids[indices[place] as number] as NodeId;
+  });
+}
+
+/**
+ * Orders `indices` up to `last` so far that the one that belongs at `place` by its score stands there, and none before it has a
+ * higher one (quickselect).
+ */
+function select(scores: readonly number[], indices: Uint32Array, place: number, last: number): void {
   const score = (position: number) => scores[indices[position] as number] as number;
   let low = 0;
-  let high = indices.length - 1;
+  let high = last;
   while (low < high) {
     const pivot = score((low + high) >>> 1);
     let left = low;
@@ -129,13 +184,4 @@ function select(scores: readonly number[], place: number): number {
     else if (place >= left) low = left;
     else break;
   }
-  return indices[place] as number;
-}
-
-function indexOfLeast(scores: readonly number[]): number {
-  let least = 0;
-  for (let index = 1; index < scores.length; index += 1) {
-    if ((scores[index] as number) < (scores[least] as number)) least = index;
-  }
-  return least;
 }
