@@ -37,12 +37,10 @@ export interface ShardFileDeps {
 
 /** Hashed at once: fits the second-level cache, and is no more calls than needed where bytes come in small pieces. */
 const HASH_BYTES = 128 * 1024;
-/** Written as soon as so much has come and nothing else is being written … */
-const WRITE_BYTES = 256 * 1024;
+/** Written as soon as such a part of what may be pending has come and nothing else is being written … */
+const WRITE_PART = 1 / 4;
 /** … or so much time has passed. */
 const LINGER_MS = 5;
-/** So much may wait for the disk; beyond it, the sender has to wait. */
-const MOST_PENDING_BYTES = 1024 * 1024;
 /** Shards in progress are told not more often than this: a message per write would keep the main thread busy for nothing. */
 const REPORT_GAP_MS = 4;
 
@@ -70,6 +68,7 @@ export class ShardFile {
   #written: number;
   /** Memory that is being filled; how far it is, and up to where of that it is hashed and handed to the disk. */
   #buffer: Buffer;
+  #largestRead = 0;
   #filled = 0;
   #hashed = 0;
   #handed = 0;
@@ -135,10 +134,11 @@ export class ShardFile {
     this.#filled += bytes;
     this.#received += bytes;
     this.#pendingBytes += bytes;
+    if (bytes > this.#largestRead) this.#largestRead = bytes;
     if (this.#filled - this.#hashed >= HASH_BYTES) this.#hash();
     if (this.#deps.buffers.isSpent(this.#buffer, this.#filled)) this.#turn();
     this.#writeIfWorthIt();
-    if (this.#pendingBytes < MOST_PENDING_BYTES || this.#writing === undefined) return undefined;
+    if (this.#pendingBytes < this.#mostPendingBytes || this.#writing === undefined) return undefined;
     return new Promise((resolve) => {
       this.#wakeSource = resolve;
     });
@@ -161,6 +161,11 @@ export class ShardFile {
     clearTimeout(this.#tellLater);
     for (const buffer of [...this.#full, this.#buffer]) this.#deps.buffers.give(buffer);
     await closeFile(this.#fd);
+  }
+
+  /** So much may wait for the disk; beyond it, the sender has to wait. */
+  get #mostPendingBytes(): number {
+    return this.#deps.buffers.mostPendingBytes(this.#buffer);
   }
 
   /** Hashes what of the buffer is not hashed yet. */
@@ -192,7 +197,8 @@ export class ShardFile {
   #turn(): void {
     this.#hand();
     this.#full.push(this.#buffer);
-    this.#buffer = this.#deps.buffers.take();
+    this.#buffer = this.#deps.buffers.take(this.#largestRead);
+    this.#largestRead = 0;
     this.#filled = 0;
     this.#hashed = 0;
     this.#handed = 0;
@@ -200,7 +206,8 @@ export class ShardFile {
 
   #writeIfWorthIt(): void {
     if (this.#writing !== undefined) return;
-    if (this.#pendingBytes >= WRITE_BYTES || this.#received === this.#spec.endBytes) this.#startWriting();
+    if (this.#pendingBytes >= this.#mostPendingBytes * WRITE_PART || this.#received === this.#spec.endBytes)
+      this.#startWriting();
     else this.#linger ??= setTimeout(() => this.#startWriting(), LINGER_MS);
   }
 
