@@ -1,0 +1,116 @@
+/**
+ * The proofs of a file that is still arriving, as they came: one after the other in a log, so that who holds some shards can
+ * hand their proofs on.
+ *
+ * A record is a proof and its length before it (4 bytes). A torn end is ignored. Nothing read from here is believed: a proof is decoded
+ * against the file's hash again before it is used.
+ */
+import { appendFile, open, readFile, truncate } from "node:fs/promises";
+import type { RangeProof } from "./proof.js";
+import { type Anchor, decodeProof, PROOF_BYTES_MAX } from "./proof-codec.js";
+import type { XetHasher } from "./xet-hash.js";
+
+interface Entry {
+  readonly startBytes: number;
+  readonly endBytes: number;
+  readonly at: number;
+  readonly length: number;
+}
+
+export class ProofLog {
+  readonly #path: string;
+  readonly #anchor: Anchor;
+  readonly #hasher: XetHasher;
+  readonly #entries: Entry[] = [];
+  #endBytes = 0;
+  #queue: Promise<unknown> = Promise.resolve();
+
+  private constructor(path: string, anchor: Anchor, hasher: XetHasher) {
+    this.#path = path;
+    this.#anchor = anchor;
+    this.#hasher = hasher;
+  }
+
+  /** Reads what is there; cuts off what is damaged. */
+  static async open(path: string, anchor: Anchor, hasher: XetHasher): Promise<ProofLog> {
+    const log = new ProofLog(path, anchor, hasher);
+    const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return Buffer.alloc(0);
+      throw error;
+    });
+    while (log.#endBytes + 4 <= bytes.length) {
+      const length = bytes.readUInt32LE(log.#endBytes);
+      const record = bytes.subarray(log.#endBytes + 4, log.#endBytes + 4 + length);
+      if (length > PROOF_BYTES_MAX || record.length !== length) break;
+      const proof = log.#decode(record);
+      if (proof === undefined) break;
+      log.#note(proof, length);
+    }
+    if (log.#endBytes < bytes.length) await truncate(path, log.#endBytes);
+    return log;
+  }
+
+  get sizeBytes(): number {
+    return this.#endBytes;
+  }
+
+  /** Keeps a proof that was decoded, by the bytes it came in; a range that is known is not kept twice. */
+  add(proof: RangeProof, bytes: Uint8Array): Promise<void> {
+    const turn = this.#queue.then(async () => {
+      if (this.#find(proof.startBytes, proof.endBytes) !== undefined) return;
+      const length = Buffer.alloc(4);
+      length.writeUInt32LE(bytes.length);
+      await appendFile(this.#path, Buffer.concat([length, bytes]), { mode: 0o600 });
+      this.#note(proof, bytes.length);
+    });
+    this.#queue = turn.catch(() => {});
+    return turn;
+  }
+
+  /** The proof of exactly this range, as it came. */
+  async findExact(startBytes: number, endBytes: number): Promise<Uint8Array | undefined> {
+    const entry = this.#find(startBytes, endBytes);
+    if (entry === undefined) return undefined;
+    const bytes = await this.#read([entry]);
+    return bytes[0] !== undefined && this.#decode(bytes[0]) !== undefined ? bytes[0] : undefined;
+  }
+
+  /** All proofs that touch the range. */
+  async findTouching(startBytes: number, endBytes: number): Promise<RangeProof[]> {
+    const entries = this.#entries.filter((entry) => entry.startBytes < endBytes && entry.endBytes > startBytes);
+    return (await this.#read(entries)).map((bytes) => this.#decode(bytes)).filter((proof) => proof !== undefined);
+  }
+
+  #find(startBytes: number, endBytes: number): Entry | undefined {
+    return this.#entries.find((entry) => entry.startBytes === startBytes && entry.endBytes === endBytes);
+  }
+
+  #note({ startBytes, endBytes }: RangeProof, length: number): void {
+    this.#entries.push({ startBytes, endBytes, at: this.#endBytes + 4, length });
+    this.#endBytes += 4 + length;
+  }
+
+  async #read(entries: readonly Entry[]): Promise<Buffer[]> {
+    if (entries.length === 0) return [];
+    const handle = await open(this.#path, "r");
+    try {
+      const bytes: Buffer[] = [];
+      for (const { at, length } of entries) {
+        const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, at);
+        bytes.push(buffer.subarray(0, bytesRead));
+      }
+      return bytes;
+    } finally {
+      await handle.close();
+    }
+  }
+
+  #decode(bytes: Uint8Array): RangeProof | undefined {
+    try {
+      return decodeProof(bytes, this.#anchor, this.#hasher);
+    } catch {
+      // The disk damaged it, or another program did: it is as if it had never been there.
+      return undefined;
+    }
+  }
+}
