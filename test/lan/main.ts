@@ -8,9 +8,10 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { formatBytes, formatDuration, formatRate, parseBytes } from "@swarmd/protocol";
 import type { DoneEvent } from "@swarmd/protocol/api";
-import { DemoNode } from "./demo-node.js";
 import { Lan } from "./lan.js";
+import { LanNode } from "./lan-node.js";
 import { LanOrigin } from "./lan-origin.js";
+import { waitUntilMet } from "./meeting.js";
 import { findObstacle } from "./namespaces.js";
 
 const USAGE = `usage: npm run lan -- [--nodes N] [--size BYTES] [--uplink MBIT] [--link MBIT] [--fast N] [--no-peer] [--dir DIR]
@@ -24,8 +25,8 @@ const USAGE = `usage: npm run lan -- [--nodes N] [--size BYTES] [--uplink MBIT] 
 
 const ALONE = "lan/alone";
 const TOGETHER = "lan/together";
-/** Peers find each other within a second; the pull starts after that. */
-const MEET_MS = 2_000;
+/** Peers find each other within a second; a busy machine takes its time. */
+const MEET_MS = 60_000;
 const PULL_MS = 30 * 60_000;
 
 const { values } = parseArgs({
@@ -50,12 +51,17 @@ async function runAll(lan: Lan, folder: string): Promise<void> {
   say(`computing the digests of two repos of ${formatBytes(weightBytes)} …`);
   const origin = await LanOrigin.start(lan.origin, weightBytes, [ALONE, TOGETHER]);
   const startArgs = ["--log-level", "warn", ...(values["no-peer"] ? ["--no-peer"] : [])];
-  const nodes = lan.hosts.map((host) => new DemoNode({ host, folder, endpoint: origin.url, startArgs }));
+  const nodes = lan.hosts.map((host) => new LanNode({ host, folder, endpoint: origin.url, startArgs }));
   await Promise.all(nodes.map((node) => node.ready()));
-  await new Promise((resolve) => setTimeout(resolve, MEET_MS));
+  if (values["no-peer"] !== true) {
+    const metMs = await waitUntilMet(nodes, MEET_MS);
+    say(
+      `${nodes.length} nodes, started together, all knew each other ${formatDuration(metMs)} after the last was ready`,
+    );
+  }
 
   await origin.egress();
-  const [first] = nodes as [DemoNode, ...DemoNode[]];
+  const [first] = nodes as [LanNode, ...LanNode[]];
   const aloneMs = await timed(() => first.pull(ALONE, PULL_MS));
   const aloneEgress = await origin.egress();
   say(
