@@ -2,17 +2,16 @@
  * `npm run lan -- --nodes 8`: a LAN in this machine, an origin behind a slow uplink, real daemons that pull one repo together. Prints what
  * crossed the uplink and how long it took, next to one node alone.
  */
-import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { formatBytes, formatDuration, formatRate, parseBytes } from "@swarmd/protocol";
 import type { DoneEvent } from "@swarmd/protocol/api";
-import { Lan } from "./lan.js";
+import type { Lan } from "./lan.js";
 import { LanNode } from "./lan-node.js";
 import { LanOrigin } from "./lan-origin.js";
 import { waitUntilMet } from "./meeting.js";
 import { findObstacle } from "./namespaces.js";
+import { withLan } from "./with-lan.js";
 
 const USAGE = `usage: npm run lan -- [--nodes N] [--size BYTES] [--uplink MBIT] [--link MBIT] [--fast N] [--no-peer] [--dir DIR]
   --nodes N     hosts that pull together (default 8)
@@ -21,7 +20,8 @@ const USAGE = `usage: npm run lan -- [--nodes N] [--size BYTES] [--uplink MBIT] 
   --link MBIT   every cable of the LAN, each way (default 1000)
   --fast N      the first N hosts have a thunderbolt0 of 5000 Mbit/s between them as well (default 0)
   --no-peer     everybody pulls from the origin: what it is like without a swarm
-  --dir DIR     where the nodes' folders are made (default: the system's folder for temporary files)`;
+  --dir DIR     where the nodes' folders are made (default: the system's folder for temporary files)
+The figures, next to what they should be: npm run bench -- lan --help`;
 
 const ALONE = "lan/alone";
 const TOGETHER = "lan/together";
@@ -107,27 +107,13 @@ if (values.help) {
   console.error(`no LAN can be made here: ${obstacle}`);
   process.exitCode = 1;
 } else {
-  const folder = mkdtempSync(join(values.dir, "swlan-"));
-  const lan = Lan.create({
+  const lan = {
+    parent: values.dir,
     hosts: Number(values.nodes),
     uplinkMbit: Number(values.uplink),
     lanMbit: Number(values.link),
     fastHosts: Number(values.fast),
     fastMbit: 5_000,
-  });
-  const stop = () => {
-    lan.remove();
-    rmSync(folder, { recursive: true, force: true });
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => {
-      stop();
-      process.kill(process.pid, signal);
-    });
-  }
-  try {
-    await runAll(lan, folder);
-  } finally {
-    stop();
-  }
+  await withLan(lan, runAll);
 }
