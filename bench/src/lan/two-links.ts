@@ -15,7 +15,7 @@ const [WHOLE, CUT] = ["lan/whole", "lan/cut"] as const;
 /** Of the bytes of the repo: when the cable is pulled. */
 const CUT_AT = 0.4;
 const SAMPLE_MS = 25;
-/** Payload of a full frame of 1,514 bytes. */
+/** Payload of a full frame of 1,514 bytes, as the shaping counts; the interfaces count segments of 64 KiB, hardly any headers. */
 const PAYLOAD = 1448 / 1514;
 /** What a stall looks like on the slow link: less than this part of its rate. */
 const ALIVE = 0.5;
@@ -93,9 +93,9 @@ async function runCut(wanter: LanNode, { log, sizeBytes }: Setting): Promise<Cut
   const afterMs = performance.now() - cutMs;
   const slowBytes = host.counters("eth0").receivedBytes - slowBefore;
   host.restore("thunderbolt0");
-  const leftMs = ((bytes - fastBytes * PAYLOAD) * 8) / (SLOW_MBIT * 1000 * PAYLOAD);
+  const leftMs = ((bytes - fastBytes) * 8) / (SLOW_MBIT * 1000 * PAYLOAD);
   const lostMs = afterMs - leftMs;
-  const wireRatio = ((fastBytes + slowBytes) * PAYLOAD) / bytes;
+  const wireRatio = (fastBytes + slowBytes) / bytes;
   log(
     `  cut: silent for ${silentMs.toFixed(0)} ms; ${seconds(afterMs)} for what the slow link carries in ${seconds(leftMs)}`,
   );
