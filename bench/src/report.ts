@@ -1,6 +1,8 @@
 /** How a benchmark says what it measured: one line per figure, with what it is compared to and what it should reach. */
 
 export interface Figure {
+  /** Where several figures belong together: the letter by which they are asked for. */
+  readonly id?: string;
   readonly what: string;
   /** As measured, with its unit. */
   readonly measured: string;
@@ -8,6 +10,8 @@ export interface Figure {
   readonly against?: string;
   readonly target: string;
   readonly reached: boolean;
+  /** What the words above are made of, for a file. Units in the names. */
+  readonly values?: Readonly<Record<string, number>>;
 }
 
 export interface Bench {

@@ -40,4 +40,9 @@ export class LanOrigin {
     const answers = this.#process.lines.filter((line) => line.includes('"stats"'));
     return JSON.parse(answers[this.#asked - 1] as string);
   }
+
+  /** From now on no byte of a file leaves the origin; it still says what there is. */
+  withhold(): void {
+    this.#process.child.stdin?.write("withhold\n");
+  }
 }

@@ -1,6 +1,7 @@
 /**
  * The embedded Hub as a process of its own, to run in the namespace of the origin. Arguments: address to listen on, bytes of each repo,
- * then the names of the repos. Prints its URL once all digests are known, and for every line on stdin what it has sent; ends with stdin.
+ * then the names of the repos. Prints its URL once all digests are known; ends with stdin. Commands on stdin, a line each: `stats` prints
+ * what it has sent since it was last asked, `withhold` makes it refuse the bytes of files from now on, and only these.
  */
 import { createInterface } from "node:readline";
 import { EmbeddedHub } from "../support/hub/hub.js";
@@ -11,7 +12,11 @@ const repos = names.map((name) => ({ name, files: makeModelRepo({ weightBytes: N
 const hub = await EmbeddedHub.start({ host, port: 8080, repos });
 await hub.prepare();
 process.stdout.write(`${JSON.stringify({ type: "ready", url: hub.url })}\n`);
-for await (const _ of createInterface({ input: process.stdin })) {
+for await (const command of createInterface({ input: process.stdin })) {
+  if (command === "withhold") {
+    hub.faults.set([{ kind: "status", status: 503, on: ["cdn", "resolveCache", "file"] }]);
+    continue;
+  }
   const { bytesSent, bytesSentTwice } = hub.stats();
   process.stdout.write(`${JSON.stringify({ type: "stats", bytesSent, bytesSentTwice })}\n`);
   hub.resetStats();

@@ -149,6 +149,7 @@ export class Swarm implements LaneOpener {
         logger,
         handlers: { [SHARD_PROTOCOL]: this.#libp2pLane.take },
         ...(mdns ? { discovery: mdnsDiscovery({ ...MDNS_DEFAULTS, cluster }) } : {}),
+        onAddressesGone: (hosts) => this.#client?.addressesGone(hosts),
         // Only public blobs are announced and served; private ones wait for clusters.
         tickets: { issue: (peer, blob) => this.#host.grant(peer, blob, { isPrivate: false }) },
         events: {

@@ -59,6 +59,8 @@ export interface PeerNetworkDeps {
   readonly events: PeerEvents;
   readonly tickets: TicketOffice;
   readonly discovery?: DiscoveryFactory;
+  /** Addresses, this node's or a peer's, went away: whoever talks over them would not notice for a long time. */
+  readonly onAddressesGone?: (hosts: readonly string[]) => void;
   /** Takes streams of further protocols: the libp2p lane. */
   readonly handlers?: Readonly<Record<string, PeerStreamHandler>>;
   readonly logger: Logger;
@@ -268,8 +270,16 @@ export class PeerNetwork {
     }
     // A stream may outlive its connection by a moment.
     if (!this.#p2p.isConnected(peer)) return;
+    const before = this.#book.find(peer)?.hello.lanes ?? [];
     const booked = this.#book.note(peer, hello);
+    if (booked !== undefined) this.#tellGone(before, hello.lanes);
     if (booked !== undefined) this.#deps.events.peerUp(peer, booked.routes);
+  }
+
+  #tellGone(before: readonly { readonly host: string }[], now: readonly { readonly host: string }[]): void {
+    const there = new Set(now.map(({ host }) => host));
+    const gone = before.map(({ host }) => host).filter((host) => !there.has(host));
+    if (gone.length > 0) this.#deps.onAddressesGone?.(gone);
   }
 
   #drop(peer: NodeId): void {
@@ -283,6 +293,8 @@ export class PeerNetwork {
     this.#deps.logger.info(`network interfaces changed: ${names(before)} -> ${names(now)}`);
     this.#revision = Math.max(Date.now(), this.#revision + 1);
     for (const { id, routes } of this.#book.setInterfaces(now)) this.#deps.events.peerUp(id, routes);
+    const hosts = (all: readonly LocalInterface[]) => all.flatMap(({ addresses }) => addresses);
+    this.#tellGone(hosts(before), hosts(now));
     if (this.#node === undefined || this.#isStopping) return;
     const isCut = (host: string) => findNear(before, host) !== undefined && findNear(now, host) === undefined;
     await this.#node.networkChanged(isCut);

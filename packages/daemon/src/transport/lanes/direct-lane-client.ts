@@ -85,6 +85,11 @@ export class DirectLaneClient {
     return { fetch: (order, { signal }) => this.#fetch(peer, link, order, signal) };
   }
 
+  /** Addresses of this node or of peers went away: what came over them goes on over other links, from the byte reached. */
+  addressesGone(hosts: readonly string[]): void {
+    this.#threads.addressesGone(hosts);
+  }
+
   /** Ends all threads; what runs rejects with INTERRUPTED. */
   async stop(): Promise<void> {
     await this.#threads.stop();

@@ -122,6 +122,11 @@ export class LaneConnection {
     return this.#phase === "closed";
   }
 
+  /** Whether either end has one of these addresses. */
+  isOver(hosts: readonly string[]): boolean {
+    return hosts.includes(this.address.host) || hosts.includes(this.#socket.localAddress ?? "");
+  }
+
   /** Closes it when it was not used for so long. */
   rest(): void {
     this.#setTimer(this.#deadlines.keepMs, "was not needed");

@@ -14,6 +14,8 @@ export interface TakenConnection {
 export class LaneConnections {
   readonly #limit: ConnectionOptions["limit"];
   readonly #resting = new Map<string, LaneConnection[]>();
+  /** All that are open, and perhaps some that were closed since the last was opened. */
+  readonly #open = new Set<LaneConnection>();
 
   constructor(deps: Pick<ConnectionOptions, "limit">) {
     this.#limit = deps.limit;
@@ -27,7 +29,19 @@ export class LaneConnections {
   async take(addresses: readonly LaneAddress[], options: OpenOptions): Promise<TakenConnection> {
     const resting = addresses[0] && this.#resting.get(keyOf(addresses[0], options.certificateSha256))?.pop();
     if (resting !== undefined) return { connection: resting, isUsed: true };
-    return { connection: await this.#race(addresses, options), isUsed: false };
+    const connection = await this.#race(addresses, options);
+    for (const one of this.#open) if (one.isClosed) this.#open.delete(one);
+    this.#open.add(connection);
+    return { connection, isUsed: false };
+  }
+
+  /** Breaks the connections that lead over one of these addresses: what they were fetching goes on over the next link. */
+  closeOver(hosts: readonly string[]): void {
+    for (const connection of [...this.#open]) {
+      if (connection.isOver(hosts)) {
+        connection.close(new SwarmError("PEER_UNREACHABLE", `the link to ${connection.address.host} is gone`));
+      }
+    }
   }
 
   /** Takes a connection back after its request. */

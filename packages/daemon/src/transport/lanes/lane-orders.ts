@@ -21,7 +21,11 @@ export interface FetchOrder {
   readonly owner: number;
 }
 
-export type LaneOrder = FetchOrder | { readonly type: "cancel"; readonly id: number };
+export type LaneOrder =
+  | FetchOrder
+  | { readonly type: "cancel"; readonly id: number }
+  /** Addresses, ours or theirs, that are not there any more: a connection over one would never notice. */
+  | { readonly type: "gone"; readonly hosts: readonly string[] };
 
 export type LaneReport =
   /**

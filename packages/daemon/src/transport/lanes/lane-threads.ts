@@ -43,6 +43,11 @@ export class LaneThreads {
     return this.#pick(order).run(order, options);
   }
 
+  /** These addresses are not there any more, here or at peers. */
+  addressesGone(hosts: readonly string[]): void {
+    for (const thread of this.#threads) thread.addressesGone(hosts);
+  }
+
   /** Ends the threads; what runs ends with INTERRUPTED. */
   async stop(): Promise<void> {
     this.#isStopped = true;
@@ -108,6 +113,10 @@ class LaneThread {
       signal.addEventListener("abort", cancel, { once: true });
       if (signal.aborted) cancel();
     });
+  }
+
+  addressesGone(hosts: readonly string[]): void {
+    this.#post({ type: "gone", hosts });
   }
 
   /** Ends the thread; what runs ends with a fault. */

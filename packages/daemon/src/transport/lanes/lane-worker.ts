@@ -26,6 +26,10 @@ parentPort?.on("message", (order: LaneOrder) => {
     fetches.get(order.id)?.cancel();
     return;
   }
+  if (order.type === "gone") {
+    connections.closeOver(order.hosts);
+    return;
+  }
   const fetch = new LaneFetch(order, { connections, buffers, deadlines, newHasher: createShardHasher, report });
   fetches.set(order.id, fetch);
   void fetch.run().finally(() => fetches.delete(order.id));

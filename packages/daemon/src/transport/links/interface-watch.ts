@@ -14,8 +14,8 @@ export interface InterfaceWatchDeps {
   readonly onFailure: (error: unknown) => void;
 }
 
-/** Node has no way to be told; a look costs some 50 µs. */
-export const POLL_MS = 2_000;
+/** Node has no way to be told; a look costs some 50 µs. A transfer over a cable that was pulled stands still until then. */
+export const POLL_MS = 500;
 /** A look that comes so much too late means that the machine slept. */
 const SLEPT_MS = 15_000;
 

@@ -1,0 +1,100 @@
+/** What all figures of the LAN share: how much is moved, where, and how a run is told. */
+import { existsSync, readFileSync, statfsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { DoneEvent } from "@swarmd/protocol/api";
+import type { LanNode } from "@swarmd/test/lan/lan-node";
+import { assertCacheIsSound } from "@swarmd/test/support/cache-checks";
+import type { Figure } from "../report.js";
+
+export interface Setting {
+  /** Of the repo that is pulled. */
+  readonly sizeBytes: number;
+  /** Where the nodes' folders are made. */
+  readonly parent: string;
+  /** Of every cable where one seed feeds all. */
+  readonly seedMbit: number;
+  readonly log: (line: string) => void;
+}
+
+/** Figures that are measured in one run. */
+export interface LanFigures {
+  /** One letter for each figure, as `--only` takes them. */
+  readonly letters: readonly string[];
+  readonly about: string;
+  run(setting: Setting): Promise<readonly Figure[]>;
+}
+
+/** Nothing that is measured here takes so long; what does has failed. */
+export const PULL_MS = 15 * 60_000;
+export const MEET_MS = 60_000;
+const MEMORY_DISK = "/dev/shm";
+
+/** Links are measured, not disks: in memory where there is room for it. */
+export function findParent(neededBytes: number): string {
+  if (!existsSync(MEMORY_DISK)) return tmpdir();
+  const { bavail, bsize } = statfsSync(MEMORY_DISK);
+  return bavail * bsize > neededBytes ? MEMORY_DISK : tmpdir();
+}
+
+export async function timed<Value>(
+  work: () => Promise<Value>,
+): Promise<{ readonly value: Value; readonly elapsedMs: number }> {
+  const startMs = performance.now();
+  const value = await work();
+  return { value, elapsedMs: performance.now() - startMs };
+}
+
+/** Node's own log when something goes wrong on the way is the first thing that one wants to read. */
+export async function pullAll(nodes: readonly LanNode[], repo: string): Promise<readonly DoneEvent[]> {
+  return await Promise.all(
+    nodes.map((node) =>
+      node.pull(repo, PULL_MS).catch((error: Error) => {
+        throw new Error(`${node.host.name}: ${error.message}\n${node.log().slice(-2_000)}`);
+      }),
+    ),
+  );
+}
+
+/** Reads back every file of every node. @throws AssertionError when one is wrong or missing */
+export async function checkFiles(nodes: readonly LanNode[], expected: number): Promise<void> {
+  for (const node of nodes) {
+    const blobs = await assertCacheIsSound(node.cacheDir);
+    if (blobs < expected) throw new Error(`${node.host.name} has ${blobs} of ${expected} files`);
+  }
+}
+
+/** Part of the machine's cores that was busy since the function was made, 0 to 1; whoever was busy. */
+export function watchCores(): () => number {
+  const read = () => {
+    const fields = (readFileSync("/proc/stat", "utf8").split("\n")[0] ?? "")
+      .trim()
+      .split(/\s+/)
+      .slice(1, 9)
+      .map(Number);
+    const idle = (fields[3] ?? 0) + (fields[4] ?? 0);
+    return { idle, all: fields.reduce((sum, field) => sum + field, 0) };
+  };
+  const before = read();
+  return () => {
+    const now = read();
+    return 1 - (now.idle - before.idle) / Math.max(1, now.all - before.all);
+  };
+}
+
+export function percent(part: number): string {
+  return `${(100 * part).toFixed(part < 0.1 ? 1 : 0)} %`;
+}
+
+export function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+/** Until something holds. @throws Error when it does not, in time */
+export async function until(holds: () => boolean | Promise<boolean>, what: string, deadlineMs: number): Promise<void> {
+  const endMs = performance.now() + deadlineMs;
+  while (!(await holds())) {
+    if (performance.now() > endMs) throw new Error(`${what}: not within ${deadlineMs} ms`);
+    await sleep(20);
+  }
+}
