@@ -11,8 +11,9 @@ import { pullMemory } from "./pull-memory.js";
 import { relayLag } from "./relay-lag.js";
 import { type Figure, renderTable } from "./report.js";
 import { requestLatency } from "./request-latency.js";
+import { xet } from "./xet.js";
 
-const BENCHES = [coldPull, requestLatency, pullMemory, presentPull, directLane, relayLag];
+const BENCHES = [coldPull, requestLatency, pullMemory, presentPull, directLane, relayLag, xet];
 
 async function main(names: readonly string[]): Promise<void> {
   const unknown = names.filter((name) => !BENCHES.some((bench) => bench.name === name));

@@ -40,10 +40,11 @@ export async function loadNativeKeyedBlake3(): Promise<KeyedBlake3> {
           hasher.update(bytes);
         },
         digest() {
-          const hash = hasher.digestBuffer();
+          // Through text: a Buffer of the library's own has a finalizer, which costs more than the hash of a small message.
+          const hex = hasher.digest();
           // Keeps the key.
           hasher.reset();
-          return hash;
+          return Buffer.from(hex, "hex");
         },
       };
     },

@@ -35,17 +35,29 @@ const STEP_BYTES = 16 * 1024 * 1024;
  * @throws when the file can't be read or is shorter than said.
  */
 export function* buildTree(order: TreeOrder, hasher: XetHasher): Generator<number, BuiltTree | undefined> {
-  const spec = new TreeRecords(hasher);
+  const { records, earlyCuts } = yield* cutFile(order, hasher);
+  if (hasRoot(records, order, hasher)) return { rule: "spec", records };
+  if (earlyCuts.length === 0) return undefined;
+  const legacy = yield* recut(order, records, earlyCuts, hasher);
+  return hasRoot(legacy, order, hasher) ? { rule: "legacy", records: legacy } : undefined;
+}
+
+export interface CutFile {
+  readonly records: TreeRecords;
+  /** The chunks that the legacy rule cuts earlier, each by its number. */
+  readonly earlyCuts: readonly number[];
+}
+
+/** The tree of a file by the specification's rule, whatever its hash is. */
+export function* cutFile(order: Omit<TreeOrder, "file">, hasher: XetHasher): Generator<number, CutFile> {
+  const records = new TreeRecords(hasher);
   const earlyCuts: number[] = [];
   const cutter = new FileCutter(order, "spec", hasher);
-  while (cutter.positionBytes < order.sizeBytes) {
-    if (cutter.next(spec) !== 0) earlyCuts.push(spec.levels[0]?.count as number);
+  for (let chunk = 0; cutter.positionBytes < order.sizeBytes; chunk += 1) {
+    if (cutter.next(records) !== 0) earlyCuts.push(chunk);
     if (cutter.stepped()) yield cutter.positionBytes;
   }
-  if (hasRoot(spec, order, hasher)) return { rule: "spec", records: spec };
-  if (earlyCuts.length === 0) return undefined;
-  const legacy = yield* recut(order, spec, earlyCuts, hasher);
-  return hasRoot(legacy, order, hasher) ? { rule: "legacy", records: legacy } : undefined;
+  return { records, earlyCuts };
 }
 
 function hasRoot(tree: TreeRecords, order: TreeOrder, hasher: XetHasher): boolean {
@@ -53,7 +65,7 @@ function hasRoot(tree: TreeRecords, order: TreeOrder, hasher: XetHasher): boolea
   return root !== undefined && Buffer.compare(hasher.hashFile(root), bytesOfXetHash(order.file)) === 0;
 }
 
-/** @param earlyCuts one more than the numbers of the chunks that the legacy rule cuts earlier. */
+/** The tree by the legacy rule, from the one by the specification's. */
 function* recut(
   order: TreeOrder,
   spec: TreeRecords,
@@ -66,7 +78,7 @@ function* recut(
   const early = new Set(earlyCuts);
   let position = 0;
   for (let index = 0; chunks !== undefined && index < chunks.count; ) {
-    if (!early.has(index + 1)) {
+    if (!early.has(index)) {
       const { hash, endBytes } = chunks.get(index);
       legacy.push({ hash, sizeBytes: endBytes - position });
       position = endBytes;
@@ -87,8 +99,7 @@ function* recut(
 
 /** Goes through a file chunk by chunk, over one buffer in which it is cut and hashed. */
 class FileCutter {
-  readonly #order: TreeOrder;
-  readonly #hasher: XetHasher;
+  readonly #order: Omit<TreeOrder, "file">;
   readonly #finder: CutFinder;
   readonly #buffer: Buffer;
   readonly #chunkHasher;
@@ -100,10 +111,9 @@ class FileCutter {
   #end = 0;
   #readBytes = 0;
 
-  constructor(order: TreeOrder, rule: ChunkRule, hasher: XetHasher) {
+  constructor(order: Omit<TreeOrder, "file">, rule: ChunkRule, hasher: XetHasher) {
     this.#order = order;
-    this.#hasher = hasher;
-    this.#chunkHasher = this.#hasher.createChunkHasher();
+    this.#chunkHasher = hasher.createChunkHasher();
     this.#finder = new CutFinder({ rule, windowBytes: READ_BYTES });
     const { buffer, byteOffset, length } = this.#finder.window;
     this.#buffer = Buffer.from(buffer, byteOffset, length);

@@ -117,6 +117,9 @@ export class XetHasher {
         text[at++] = HEX_DIGITS[byte & 15] as number;
       }
     }
-    return at + text.write(` : ${sizeBytes}\n`, at, "latin1");
+    const tail = ` : ${sizeBytes}\n`;
+    // Faster than Buffer's own write for so few.
+    for (let index = 0; index < tail.length; index += 1) text[at++] = tail.charCodeAt(index);
+    return at;
   }
 }
