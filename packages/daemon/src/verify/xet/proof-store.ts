@@ -184,7 +184,8 @@ export class ProofStore {
     }
   }
 
-  #log(anchor: Anchor): Promise<ProofLog> {
+  #log({ file, sizeBytes }: Anchor): Promise<ProofLog> {
+    const anchor = { file, sizeBytes };
     const open = this.#logs.get(anchor.file) ?? ProofLog.open(this.#logPath(anchor.file), anchor, this.#hasher);
     this.#logs.set(anchor.file, open);
     open.catch(() => this.#logs.delete(anchor.file));
