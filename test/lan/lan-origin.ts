@@ -12,6 +12,8 @@ export interface Egress {
   readonly bytesSent: number;
   /** Of these, bytes that had been sent before. */
   readonly bytesSentTwice: number;
+  /** Files and answers, by the address of who asked. */
+  readonly bytesByHost: Readonly<Record<string, number>>;
 }
 
 export class LanOrigin {
@@ -32,17 +34,26 @@ export class LanOrigin {
   }
 
   /** What was sent since the last call. */
-  async egress(): Promise<Egress> {
-    this.#asked += 1;
-    this.#process.child.stdin?.write("stats\n");
-    const isAnswer = () => this.#process.lines.filter((line) => line.includes('"stats"')).length >= this.#asked;
-    await this.#process.line(isAnswer, ANSWER_MS);
-    const answers = this.#process.lines.filter((line) => line.includes('"stats"'));
-    return JSON.parse(answers[this.#asked - 1] as string);
+  egress(): Promise<Egress> {
+    return this.#ask("stats");
+  }
+
+  /** The same, and goes on counting. */
+  peek(): Promise<Egress> {
+    return this.#ask("peek");
   }
 
   /** From now on no byte of a file leaves the origin; it still says what there is. */
   withhold(): void {
     this.#process.child.stdin?.write("withhold\n");
+  }
+
+  async #ask(command: "stats" | "peek"): Promise<Egress> {
+    this.#asked += 1;
+    this.#process.child.stdin?.write(`${command}\n`);
+    const isAnswer = () => this.#process.lines.filter((line) => line.includes('"stats"')).length >= this.#asked;
+    await this.#process.line(isAnswer, ANSWER_MS);
+    const answers = this.#process.lines.filter((line) => line.includes('"stats"'));
+    return JSON.parse(answers[this.#asked - 1] as string);
   }
 }

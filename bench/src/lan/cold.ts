@@ -65,7 +65,7 @@ async function runKilled(
   const startMs = performance.now();
   const pulls = nodes.map((node) => ({ node, pull: node.startPull(KILLED, PULL_MS) }));
   await sleep(aloneMs / 2 - WATCH_MS);
-  const victim = await findFetcher(nodes);
+  const victim = await findFetcher(nodes, origin);
   await victim.kill();
   log(`  killed ${victim.host.name} after ${seconds(performance.now() - startMs)}`);
   const survivors = pulls.filter(({ node }) => node !== victim);
@@ -81,8 +81,11 @@ async function runKilled(
 }
 
 /** Who took most from the origin in the last moment. */
-async function findFetcher(nodes: readonly LanNode[]): Promise<LanNode> {
-  const fetched = () => Promise.all(nodes.map(async (node) => (await node.status()).bytesFromOrigin));
+async function findFetcher(nodes: readonly LanNode[], origin: LanOrigin): Promise<LanNode> {
+  const fetched = async () => {
+    const { bytesByHost } = await origin.peek();
+    return nodes.map(({ host }) => bytesByHost[host.address] ?? 0);
+  };
   const before = await fetched();
   await sleep(WATCH_MS);
   const now = await fetched();

@@ -76,9 +76,9 @@ async function runSwarm(wanters: readonly LanNode[], { log }: Setting): Promise<
 
 /** What the machine can carry at all: nothing is checked or written. In Mbit/s over all; undefined without iperf3. */
 async function measureCarrying(hosts: readonly LanHost[]): Promise<number | undefined> {
-  const servers = hosts.map((host) => host.spawn("iperf3", ["-s", "-1", "-p", String(IPERF_PORT)]));
+  const servers = hosts.map((host) => host.spawn("iperf3", ["-s", "-1", "--forceflush", "-p", String(IPERF_PORT)]));
   try {
-    await Promise.all(servers.map((server) => server.line((line) => line.includes("listening"), 5_000)));
+    await Promise.all(servers.map((server) => server.line((line) => line.includes("listening"), 10_000)));
     const rates = hosts.map(async (host, index) => {
       const next = hosts[(index + 1) % hosts.length] as LanHost;
       const client = host.spawn("iperf3", ["-c", next.address, "-p", String(IPERF_PORT), "-t", String(IPERF_S), "-J"]);
