@@ -1,6 +1,6 @@
 /** One node: builds the rooms, joins them, starts them in order and stops them in reverse. */
 import { performance } from "node:perf_hooks";
-import { parseRevision, SHARD_BYTES, VERSION } from "@swarmd/protocol";
+import { type BlobId, parseRevision, SHARD_BYTES, VERSION } from "@swarmd/protocol";
 import { offerCache } from "./announce/offer-cache.js";
 import type { NodeConfig } from "./config.js";
 import { Engine, SWARM_DEFAULTS, type SwarmOptions } from "./core/engine.js";
@@ -49,16 +49,19 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const digests = new FileDigests();
   const verifier = new Verifier({ digests });
 
+  // What happens before the engine is there to hear it waits for it.
+  const early: Input[] = [];
+  let push = (input: Input): void => void early.push(input);
+
   // store: where bytes end up.
-  const store = new BlobStore({ cacheDir, stateDir }, { createShardHasher, events });
+  const onLost = (blob: BlobId) => push({ type: "lost", blob });
+  const store = new BlobStore({ cacheDir, stateDir }, { createShardHasher, events, onLost });
   await store.start();
 
   // origin: where they come from.
   const origin = new Origin({ endpoint, token, workers, version: VERSION, ...options.origin }, { events });
 
-  // peers: absent with --no-peer. They may speak before the engine is there to hear them.
-  const early: Input[] = [];
-  let push = (input: Input): void => void early.push(input);
+  // peers: absent with --no-peer.
   const admit: Admit = { ask: (asked) => pump.ask(asked), served: (request) => pump.served(request) };
   const swarm = config.noPeer
     ? undefined
@@ -139,7 +142,8 @@ async function adoptCache({ store, origin, pump, offline }: AdoptDeps, signal: A
             return !isPrivate && !isGated;
           },
         },
-        offer: (blob) => pump.push({ type: "have", blob: { ...blob, origin: "ranges" } }),
+        // Removed while the origin was being asked: then there is nothing to offer.
+        offer: (blob) => store.has(blob.id) && pump.push({ type: "have", blob: { ...blob, origin: "ranges" } }),
       },
       { signal },
     );
