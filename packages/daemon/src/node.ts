@@ -7,6 +7,7 @@ import { Engine, SWARM_DEFAULTS, type SwarmOptions } from "./core/engine.js";
 import type { Input } from "./core/messages.js";
 import type { RunningNode } from "./host.js";
 import { nodeCommands, nodeViews } from "./node-commands.js";
+import type { Rates } from "./node-limits.js";
 import type { EventLog } from "./observe/events.js";
 import type { Logger } from "./observe/logger.js";
 import { Origin, type OriginOptions } from "./origin/origin.js";
@@ -75,7 +76,8 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     ...(swarm === undefined ? {} : { swarm: swarmOptions(swarm) }),
   });
   const transfers = new Transfers({ newHasher: createShardHasher, report: (report) => pump.push(report) });
-  const originSource = limitSource(origin.sources, RateLimit.of(config.maxOriginBytesPerS));
+  const maxOrigin = RateLimit.of(config.maxOriginBytesPerS);
+  const originSource = limitSource(origin.sources, maxOrigin);
   const pump: Pump = new Pump({ engine, store, transfers, verifier, originSource, swarm, events, clock });
   push = (input) => pump.push(input);
   for (const input of early) push(input);
@@ -94,7 +96,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const adopting = new AbortController();
   const adopted = adoptCache({ store, origin, pump, offline: config.offline || config.noPeer }, adopting.signal);
   return {
-    commands: nodeCommands({ pulls, store, verifier }),
+    commands: nodeCommands({ pulls, store, verifier, rates: { maxOrigin, ...ratesOf(swarm) } }),
     views: nodeViews(config, { pulls, store, swarm }),
     async stop() {
       adopting.abort();
@@ -106,6 +108,10 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
       await digests.stop();
     },
   };
+}
+
+function ratesOf(swarm: Swarm | undefined): Pick<Rates, "maxUpload" | "maxDownload"> {
+  return { maxUpload: swarm?.uploadLimit, maxDownload: swarm?.downloadLimit };
 }
 
 /** libp2p takes a while to load: only a node with peers does. */
