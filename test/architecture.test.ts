@@ -159,7 +159,9 @@ const ROOMS: readonly Room[] = [
 const JOINTS = [
   "node.ts",
   "node-commands.ts",
+  "node-limits.ts",
   "swarm.ts",
+  "swarm-views.ts",
   "pump.ts",
   "host.ts",
   "main.ts",

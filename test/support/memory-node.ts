@@ -3,8 +3,8 @@
  * target, so that a test reads as the case it makes.
  */
 import type { Commands, RunningNode, Views } from "@swarmd/daemon";
-import { type ErrorCode, isErrorCode, SwarmError, VERSION } from "@swarmd/protocol";
-import type { CachedRevision, DoneEvent, PullEvent, PullRequest, VerifyEvent } from "@swarmd/protocol/api";
+import { type ErrorCode, isErrorCode, parseRate, SwarmError, VERSION } from "@swarmd/protocol";
+import type { CachedRevision, DoneEvent, NodeLimits, PullEvent, PullRequest, VerifyEvent } from "@swarmd/protocol/api";
 
 type OnEvent<Event> = (event: Event) => void;
 
@@ -45,7 +45,14 @@ export class MemoryNode implements RunningNode {
       onEvent({ type: "checked", path: "model.safetensors", repo, bytes: 2_999_000, ...problem });
       onEvent({ type: "verified", files: 2, bytes: 3_000_000, bad });
     },
+    limit: (request) => {
+      const rates = Object.entries(request).map(([name, text]) => [name, parseRate(text) ?? null]);
+      this.#limits = { ...this.#limits, ...Object.fromEntries(rates) };
+      return this.#limits;
+    },
   };
+
+  #limits: NodeLimits = { maxUpload: null, maxDownload: null, maxOrigin: null };
 
   readonly views: Views = {
     list: async () => ({
@@ -67,6 +74,7 @@ export class MemoryNode implements RunningNode {
       freeBytes: 1,
       pulls: [],
       peers: [],
+      banned: [],
       bytesFromOrigin: 0,
       bytesFromPeers: 0,
       bytesFromCache: 0,

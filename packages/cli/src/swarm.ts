@@ -1,5 +1,6 @@
 /** The `swarm` binary. */
 import { addDoctorCommand } from "./commands/doctor.js";
+import { addLimitsCommand } from "./commands/limits.js";
 import { addLsCommand } from "./commands/ls.js";
 import { addPeersCommand } from "./commands/peers.js";
 import { addPullCommand } from "./commands/pull.js";
@@ -19,6 +20,7 @@ for (const add of [
   addVerifyCommand,
   addStatusCommand,
   addPeersCommand,
+  addLimitsCommand,
   addDoctorCommand,
 ]) {
   add(program);

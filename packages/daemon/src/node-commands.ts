@@ -2,21 +2,25 @@
 import { VERSION } from "@swarmd/protocol";
 import type { Commands, Views } from "./api/ports.js";
 import type { NodeConfig } from "./config.js";
+import { changeLimits, type Rates } from "./node-limits.js";
 import type { Pulls } from "./pull/pulls.js";
 import { auditCache } from "./store/audit.js";
 import type { BlobStore } from "./store/blob-store.js";
 import { listCache } from "./store/listing.js";
 import { removeFromCache } from "./store/removal.js";
+import type { PeerList } from "./swarm-views.js";
 import type { Verifier } from "./verify/verifier.js";
 
 export interface NodeRooms {
   readonly pulls: Pulls;
   readonly store: BlobStore;
   readonly verifier: Verifier;
+  readonly rates: Rates;
 }
 
-export function nodeCommands({ pulls, store, verifier }: NodeRooms): Commands {
+export function nodeCommands({ pulls, store, verifier, rates }: NodeRooms): Commands {
   return {
+    limit: (request) => changeLimits(rates, request),
     pull: (request, onEvent, { signal }) => pulls.run(request, onEvent, signal),
     remove: (request, options) => removeFromCache(store, request, options),
     verify: (request, onEvent, { signal }) =>
@@ -26,16 +30,6 @@ export function nodeCommands({ pulls, store, verifier }: NodeRooms): Commands {
         signal,
       }),
   };
-}
-
-/** Peers, for those who ask. */
-export interface PeerList {
-  readonly id: string;
-  readonly addresses: readonly string[];
-  readonly peers: readonly {
-    readonly id: string;
-    readonly routes: readonly { readonly link: string; readonly class: string; readonly why: string }[];
-  }[];
 }
 
 export function nodeViews(
@@ -58,10 +52,8 @@ export function nodeViews(
       freeBytes: await store.freeBytes(),
       pulls: pulls.active,
       self: swarm === undefined ? null : { id: swarm.id, addresses: swarm.addresses },
-      peers: (swarm?.peers ?? []).map(({ id, routes }) => ({
-        id,
-        links: routes.map(({ link, class: linkClass, why }) => ({ link, class: linkClass, why })),
-      })),
+      peers: swarm?.peers ?? [],
+      banned: swarm?.banned ?? [],
       ...pulls.totals,
     }),
   };

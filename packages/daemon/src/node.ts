@@ -1,12 +1,13 @@
 /** One node: builds the rooms, joins them, starts them in order and stops them in reverse. */
 import { performance } from "node:perf_hooks";
-import { parseRevision, SHARD_BYTES, VERSION } from "@swarmd/protocol";
+import { type BlobId, parseRevision, SHARD_BYTES, VERSION } from "@swarmd/protocol";
 import { offerCache } from "./announce/offer-cache.js";
 import type { NodeConfig } from "./config.js";
 import { Engine, SWARM_DEFAULTS, type SwarmOptions } from "./core/engine.js";
 import type { Input } from "./core/messages.js";
 import type { RunningNode } from "./host.js";
 import { nodeCommands, nodeViews } from "./node-commands.js";
+import type { Rates } from "./node-limits.js";
 import type { EventLog } from "./observe/events.js";
 import type { Logger } from "./observe/logger.js";
 import { Origin, type OriginOptions } from "./origin/origin.js";
@@ -49,16 +50,19 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const digests = new FileDigests();
   const verifier = new Verifier({ digests });
 
+  // What happens before the engine is there to hear it waits for it.
+  const early: Input[] = [];
+  let push = (input: Input): void => void early.push(input);
+
   // store: where bytes end up.
-  const store = new BlobStore({ cacheDir, stateDir }, { createShardHasher, events });
+  const onLost = (blob: BlobId) => push({ type: "lost", blob });
+  const store = new BlobStore({ cacheDir, stateDir }, { createShardHasher, events, onLost });
   await store.start();
 
   // origin: where they come from.
   const origin = new Origin({ endpoint, token, workers, version: VERSION, ...options.origin }, { events });
 
-  // peers: absent with --no-peer. They may speak before the engine is there to hear them.
-  const early: Input[] = [];
-  let push = (input: Input): void => void early.push(input);
+  // peers: absent with --no-peer.
   const admit: Admit = { ask: (asked) => pump.ask(asked), served: (request) => pump.served(request) };
   const swarm = config.noPeer
     ? undefined
@@ -72,7 +76,8 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     ...(swarm === undefined ? {} : { swarm: swarmOptions(swarm) }),
   });
   const transfers = new Transfers({ newHasher: createShardHasher, report: (report) => pump.push(report) });
-  const originSource = limitSource(origin.sources, RateLimit.of(config.maxOriginBytesPerS));
+  const maxOrigin = RateLimit.of(config.maxOriginBytesPerS);
+  const originSource = limitSource(origin.sources, maxOrigin);
   const pump: Pump = new Pump({ engine, store, transfers, verifier, originSource, swarm, events, clock });
   push = (input) => pump.push(input);
   for (const input of early) push(input);
@@ -91,7 +96,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const adopting = new AbortController();
   const adopted = adoptCache({ store, origin, pump, offline: config.offline || config.noPeer }, adopting.signal);
   return {
-    commands: nodeCommands({ pulls, store, verifier }),
+    commands: nodeCommands({ pulls, store, verifier, rates: { maxOrigin, ...ratesOf(swarm) } }),
     views: nodeViews(config, { pulls, store, swarm }),
     async stop() {
       adopting.abort();
@@ -103,6 +108,10 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
       await digests.stop();
     },
   };
+}
+
+function ratesOf(swarm: Swarm | undefined): Pick<Rates, "maxUpload" | "maxDownload"> {
+  return { maxUpload: swarm?.uploadLimit, maxDownload: swarm?.downloadLimit };
 }
 
 /** libp2p takes a while to load: only a node with peers does. */
@@ -139,7 +148,8 @@ async function adoptCache({ store, origin, pump, offline }: AdoptDeps, signal: A
             return !isPrivate && !isGated;
           },
         },
-        offer: (blob) => pump.push({ type: "have", blob: { ...blob, origin: "ranges" } }),
+        // Removed while the origin was being asked: then there is nothing to offer.
+        offer: (blob) => store.has(blob.id) && pump.push({ type: "have", blob: { ...blob, origin: "ranges" } }),
       },
       { signal },
     );

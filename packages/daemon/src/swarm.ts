@@ -4,7 +4,8 @@
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { type NodeId, SwarmError, VERSION } from "@swarmd/protocol";
-import { OPEN_CLUSTER, SHARD_PROTOCOL } from "@swarmd/protocol/wire";
+import type { BannedPeer, PeerStatus } from "@swarmd/protocol/api";
+import { LIBP2P_LINK, OPEN_CLUSTER, SHARD_PROTOCOL } from "@swarmd/protocol/wire";
 import { fromWire, toWire } from "./announce/wire-form.js";
 import type { NodeConfig } from "./config.js";
 import type { Announcement } from "./core/catalog/announcement.js";
@@ -14,13 +15,17 @@ import type { Logger } from "./observe/logger.js";
 import type { Admit } from "./serve/ports.js";
 import { Serve } from "./serve/serve.js";
 import type { BlobStore } from "./store/blob-store.js";
+import { type PeerList, viewPeer } from "./swarm-views.js";
+import { countSource } from "./transfer/counted-source.js";
+import { limitSource } from "./transfer/limited-source.js";
 import type { FileSource, LaneOpener, RangeSource } from "./transfer/ports.js";
 import { DirectLaneClient } from "./transport/lanes/direct-lane-client.js";
 import { LaneChoice } from "./transport/lanes/lane-choice.js";
 import { LaneHost } from "./transport/lanes/lane-host.js";
 import { LIBP2P_LANE_DEFAULTS, Libp2pLane } from "./transport/lanes/libp2p-lane.js";
 import { RateLimit } from "./transport/lanes/rate-limit.js";
-import { PeerNetwork, type PeerView } from "./transport/peer-network.js";
+import { LinkTraffic } from "./transport/links/link-traffic.js";
+import { PeerNetwork } from "./transport/peer-network.js";
 
 export interface SwarmDeps {
   readonly store: BlobStore;
@@ -31,7 +36,7 @@ export interface SwarmDeps {
   readonly push: (input: Input) => void;
 }
 
-export class Swarm implements LaneOpener {
+export class Swarm implements LaneOpener, PeerList {
   readonly name = "swarm";
   readonly uploadLimit: RateLimit;
   readonly downloadLimit: RateLimit;
@@ -41,6 +46,7 @@ export class Swarm implements LaneOpener {
   /** For peers whose direct lane can't be reached: over the connection that there is. */
   readonly #libp2pLane: Libp2pLane;
   readonly #config: NodeConfig;
+  readonly #traffic = new LinkTraffic();
   #network: PeerNetwork | undefined;
   #client: DirectLaneClient | undefined;
   #lanes: LaneOpener | undefined;
@@ -76,10 +82,16 @@ export class Swarm implements LaneOpener {
     const { tickets, routes } = this.#network;
     const direct = new DirectLaneClient(
       {},
-      { tickets, routes, downloadLimit: this.downloadLimit, nowMs: () => performance.now() },
+      {
+        tickets,
+        routes,
+        downloadLimit: this.downloadLimit,
+        nowMs: () => performance.now(),
+        onDelivery: (delivery) => this.#traffic.note(delivery),
+      },
     );
     this.#client = direct;
-    this.#lanes = new LaneChoice({ direct, stream: (peer) => this.#libp2pLane.source(peer) });
+    this.#lanes = new LaneChoice({ direct, stream: (peer) => this.#stream(peer) });
   }
 
   /** Says goodbye; what is being sent breaks off. */
@@ -100,8 +112,14 @@ export class Swarm implements LaneOpener {
     return this.#started.addresses;
   }
 
-  get peers(): readonly PeerView[] {
-    return this.#started.peers;
+  /** Those that are up. */
+  get peers(): readonly PeerStatus[] {
+    return this.#started.peers.map((peer) => viewPeer(peer, this.#traffic, (id) => this.#serve.sentBytesTo(id)));
+  }
+
+  /** Those that this node has nothing to do with any more. */
+  get banned(): readonly BannedPeer[] {
+    return this.#started.banned.map(({ id, why }) => ({ id, why, leftMs: null }));
   }
 
   /** Bytes per second of the best interface; what nobody knows counts as a gigabit. */
@@ -129,6 +147,15 @@ export class Swarm implements LaneOpener {
 
   stopServing(request: number): void {
     this.#serve.stopServing(request);
+  }
+
+  /** What a peer sends over its libp2p connection: limited and counted as on the direct lane. */
+  #stream(peer: NodeId): RangeSource {
+    const source = limitSource(this.#libp2pLane.source(peer), this.downloadLimit);
+    return countSource(source, ({ bytes, elapsedMs }) => {
+      const endedMs = performance.now();
+      this.#traffic.note({ peer, link: LIBP2P_LINK, bytes, startedMs: endedMs - elapsedMs, endedMs });
+    });
   }
 
   #makeNetwork(lanePort: number): PeerNetwork {

@@ -36,7 +36,7 @@ const BIT_UNITS: Readonly<Record<string, number>> = {
   gbit: 1e9 / 8,
   tbit: 1e12 / 8,
 };
-const RATE_SPELLINGS = [...BYTE_SPELLINGS.map((unit) => `${unit}/s`), "kbit/s", "Mbit/s", "Gbit/s", "off"];
+const RATE_SPELLINGS = [...BYTE_SPELLINGS.map((unit) => `${unit}/s`), "kbit/s", "Mbit/s", "Gbit/s", "off", "none"];
 
 const DURATION_UNITS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -59,10 +59,10 @@ export function parseBytes(text: string): number {
   return toSafeInteger(amount * factor, text, "size");
 }
 
-/** `20MB/s`, `200Mbit/s`, `1G` → bytes per second, a whole number; `off` → `undefined`, no bound. @throws SwarmError USAGE */
+/** `20MB/s`, `200Mbit/s`, `1G` → bytes per second, a whole number; `off` or `none` → `undefined`, no bound. @throws SwarmError USAGE */
 export function parseRate(text: string): number | undefined {
   const examples = "20MB/s, 200Mbit/s or off";
-  if (text.trim().toLowerCase() === "off") return undefined;
+  if (/^(?:off|none)$/i.test(text.trim())) return undefined;
   if (/^[A-Za-z]+$/.test(text.trim())) throw unknownUnit(text, "rate", text.trim(), RATE_SPELLINGS, examples);
   const { amount, unit } = splitQuantity(text, "rate", `Write a rate as ${examples}.`);
   // `Mbps` is megabit to everybody, and `MBps` megabyte.

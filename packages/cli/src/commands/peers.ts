@@ -1,5 +1,6 @@
 /** `swarm peers`: who else is here, and over which links. */
-import type { NodeStatus } from "@swarmd/protocol/api";
+import { formatBytes, formatDuration, formatRate } from "@swarmd/protocol";
+import type { LinkStatus, NodeStatus } from "@swarmd/protocol/api";
 import type { Command } from "commander";
 import { connectTo, stateDirFor } from "../connection.js";
 import { withInterrupt } from "../interrupt.js";
@@ -19,21 +20,45 @@ export function addPeersCommand(program: Command): void {
     .addOption(jsonOption())
     .addOption(stateDirOption())
     .action(peers);
-  addExamples(command, [["swarm peers", "the link that is tried first stands first"]]);
+  addExamples(command, [["swarm peers", "the link that is tried first has a star"]]);
 }
 
 async function peers(flags: PeersFlags): Promise<void> {
   const client = connectTo(stateDirFor(flags.stateDir));
   const node = await withInterrupt({}, (signal) => client.status(undefined, { signal, deadlineMs: DEADLINE_MS }));
-  process.stdout.write(flags.json === true ? `${JSON.stringify(node.peers)}\n` : renderPeers(node.peers));
+  process.stdout.write(flags.json === true ? formatPeersJson(node) : renderPeers(node));
 }
 
-/** One line per link, best first, with why it has its class. */
-export function renderPeers(all: NodeStatus["peers"]): string {
-  if (all.length === 0) return "no peers\n";
-  const columns = [{ title: "PEER" }, { title: "LINK" }, { title: "CLASS" }, { title: "BECAUSE" }];
-  const rows = all.flatMap(({ id, links }) =>
-    links.map((one, index) => [index === 0 ? id : "", one.link, one.class, one.why].map(sanitize)),
-  );
-  return `${renderTable(columns, rows).join("\n")}\n`;
+/** One array: `state` tells peers that are there from banned ones. */
+export function formatPeersJson({ peers, banned }: Pick<NodeStatus, "peers" | "banned">): string {
+  const up = peers.map((peer) => ({ state: "up", ...peer }));
+  return `${JSON.stringify([...up, ...banned.map((peer) => ({ state: "banned", ...peer }))])}\n`;
+}
+
+const COLUMNS = [
+  { title: "PEER" },
+  { title: "LINK" },
+  { title: "CLASS" },
+  { title: "MEASURED", align: "right" },
+  { title: "IN", align: "right" },
+  { title: "OUT", align: "right" },
+  { title: "BECAUSE" },
+] as const;
+
+/** One line per link, best first; the chosen one with a star. Then who is banned. */
+export function renderPeers({ peers, banned }: Pick<NodeStatus, "peers" | "banned">): string {
+  const rows = peers.flatMap(({ id, links }) => links.map((link, index) => rowOf(index === 0 ? id : "", link)));
+  const lines = peers.length === 0 ? ["no peers"] : renderTable(COLUMNS, rows);
+  for (const { id, why, leftMs } of banned) {
+    const left = leftMs === null ? "until this node is restarted" : `for ${formatDuration(leftMs)} more`;
+    lines.push(`banned ${left}: ${sanitize(id)} (${sanitize(why)})`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function rowOf(id: string, link: LinkStatus): string[] {
+  const rate = link.measuredBytesPerSecond === null ? "-" : formatRate(link.measuredBytesPerSecond);
+  const cells = [id, `${link.isChosen ? "* " : "  "}${link.link}`, link.class, rate];
+  const moved = [formatBytes(link.bytesReceived), formatBytes(link.bytesSent)];
+  return [...cells, ...moved, link.isChosen ? `${link.why}; ${link.whyChosen}` : link.why].map(sanitize);
 }

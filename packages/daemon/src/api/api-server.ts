@@ -9,6 +9,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { httpStatusOf, SwarmError, toErrorBody, toSwarmError } from "@swarmd/protocol";
 import {
   type JsonRoute,
+  parseLimitsRequest,
   parsePullRequest,
   parseRemoveRequest,
   parseVerifyRequest,
@@ -164,6 +165,7 @@ function createHandlers({ commands, views }: ApiServerDeps): Handlers {
     status: () => views.status(),
     list: (_body, signal) => views.list({ signal }),
     remove: (body, signal) => commands.remove(parseRemoveRequest(body), { signal }),
+    limits: (body) => commands.limit(parseLimitsRequest(body ?? {})),
     stop: () => ({ pid: process.pid }),
     pull: (body) => {
       const request = parsePullRequest(body);

@@ -1,6 +1,8 @@
 /** What the local API needs of the node. */
 import type {
   CacheListing,
+  LimitsRequest,
+  NodeLimits,
   NodeStatus,
   PullEvent,
   PullRequest,
@@ -27,6 +29,8 @@ export interface Commands {
     onEvent: (event: VerifyEvent) => void,
     options: { readonly signal: AbortSignal },
   ): Promise<void>;
+  /** Changes what is named, at once and for what runs already; answers with all limits. */
+  limit(request: LimitsRequest): NodeLimits;
 }
 
 /** What a person or program can ask. */

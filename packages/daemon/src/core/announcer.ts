@@ -5,7 +5,7 @@
  * checked shard is told only as far as a budget allows that grows with the bytes received: with many listeners that is seldom,
  * but then the trees carry the shards, not the gossip.
  */
-import type { BlobId, NodeId } from "@swarmd/protocol";
+import { type BlobId, type NodeId, shardCount } from "@swarmd/protocol";
 import { type Announcement, announcementBytes, type BlobNews } from "./catalog/announcement.js";
 import type { Session } from "./session/session.js";
 import { ShardSet } from "./shard-set.js";
@@ -145,7 +145,7 @@ export class Announcer {
     const session = this.#state.sessions.get(blob);
     const held = this.#state.library.get(blob);
     const spec = session?.spec ?? held;
-    if (spec === undefined) return gone(blob, this.#sizes.get(blob));
+    if (spec === undefined) return this.#gone(blob);
     if (spec.isPrivate && this.#state.options.swarm?.isCluster !== true) return undefined;
     this.#sizes.set(blob, spec.sizeBytes);
     const { sizeBytes } = spec;
@@ -180,11 +180,15 @@ export class Announcer {
     return rooted;
   }
 
+  /** We have nothing of it any more, and want nothing: it is told once. */
+  #gone(blob: BlobId): BlobNews | undefined {
+    const sizeBytes = this.#sizes.get(blob);
+    if (sizeBytes === undefined) return undefined;
+    this.#sizes.delete(blob);
+    const none = new ShardSet(shardCount(sizeBytes, this.#state.options.shardBytes));
+    return { blob, sizeBytes, wants: false, mayFetch: false, holds: { kind: "exactly", shards: none }, rooted: [] };
+  }
+
   /** Sizes of blobs that were announced, so that their end can be announced too. */
   readonly #sizes = new Map<BlobId, number>();
-}
-
-function gone(blob: BlobId, sizeBytes: number | undefined): BlobNews | undefined {
-  if (sizeBytes === undefined) return undefined;
-  return { blob, sizeBytes, wants: false, mayFetch: false, holds: { kind: "more", shards: [] }, rooted: [] };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseBlobId } from "@swarmd/protocol";
+import { parseBlobId, parseNodeId } from "@swarmd/protocol";
 import { Engine } from "./engine.js";
 import type { BlobSpec, Effect, Fault, Input, WantOptions } from "./messages.js";
 
@@ -233,4 +233,42 @@ test("offline and with no peer the blob fails with a code that says so", () => {
   const effects = new Bench().pull(blobOf("a", 100), { origin: false });
   assert.deepEqual(types(effects), ["open", "settled", "close"]);
   assert.equal(at(effects.filter((effect) => effect.type === "settled")).fault?.code, "OFFLINE");
+});
+
+test("a blob that left the cache is announced as gone, once, and refused to whoever asks", () => {
+  const swarm = {
+    self: parseNodeId("me"),
+    epoch: 1,
+    capacityBytesPerS: 1e8,
+    downloads: 4,
+    uploads: 4,
+    isCluster: false,
+  };
+  const engine = new Engine({ random: () => 0.5, shardBytes: SHARD, originRequests: 2, swarm });
+  const blob = blobOf("e", 250);
+  const later = (nowMs: number) => engine.handle({ type: "wake" }, nowMs).filter(({ type }) => type === "announce");
+  const newsOf = (effects: readonly Effect[]) =>
+    effects.flatMap((effect) => (effect.type === "announce" ? effect.record.blobs : []));
+  engine.handle({ type: "have", blob }, 0);
+  assert.deepEqual(
+    newsOf(later(1_000)).map(({ holds }) => holds.kind),
+    ["all"],
+  );
+  engine.handle({ type: "lost", blob: blob.id }, 2_000);
+  const [gone, ...more] = newsOf(later(3_000));
+  assert.equal(more.length, 0);
+  assert.ok(gone?.blob === blob.id && !gone.wants && gone.holds.kind === "exactly");
+  assert.deepEqual([gone.holds.shards.size, gone.holds.shards.count], [3, 0]);
+  const asked = {
+    type: "asked",
+    request: 1,
+    peer: parseNodeId("other"),
+    blob: blob.id,
+    shard: 0,
+    startBytes: 0,
+  } as const;
+  const [answer] = engine.handle(asked, 4_000);
+  assert.ok(answer?.type === "answer" && answer.verdict.kind === "refuse" && answer.verdict.code === "PEER_LACKS");
+  engine.handle({ type: "lost", blob: blob.id }, 5_000);
+  assert.equal(newsOf(later(6_000)).length, 0);
 });

@@ -115,7 +115,7 @@ describe("Serve", () => {
           await sending;
           assert.ok(Buffer.concat(outlet.chunks).equals(content.subarray(startBytes, endBytes)));
           assert.deepEqual([served.length, blob.closed, blob.listeners, serve.uploads().length], [1, 1, 0, 0]);
-          assert.equal(serve.sentBytes().get(A), endBytes - startBytes);
+          assert.equal(serve.sentBytesTo(A).get(undefined), endBytes - startBytes);
         },
       ),
       { numRuns: 60 },

@@ -62,7 +62,7 @@ export class Serve {
   readonly #deps: ServeDeps;
   readonly #buffers: SendBuffers;
   readonly #uploads = new Map<number, Upload>();
-  readonly #sentBytes = new Map<NodeId, number>();
+  readonly #sentBytes = new Map<NodeId, Map<string | undefined, number>>();
   /** Requests that were broken off because their bytes proved wrong, as `peer blob shard`; the oldest first. */
   readonly #tainted = new Set<string>();
   #nextRequest = 1;
@@ -86,9 +86,9 @@ export class Serve {
     return [...this.#uploads.values()].some(({ asked }) => asked.blob === blob);
   }
 
-  /** Bytes sent since the start, by peer. */
-  sentBytes(): ReadonlyMap<NodeId, number> {
-    return this.#sentBytes;
+  /** Bytes sent to a peer since the start, by the address it asked from; `undefined` stands for its libp2p connection. */
+  sentBytesTo(peer: NodeId): ReadonlyMap<string | undefined, number> {
+    return this.#sentBytes.get(peer) ?? new Map();
   }
 
   /** Answers one request; never throws. */
@@ -163,6 +163,15 @@ export class Serve {
     };
   }
 
+  #countSent({ peer, fromHost }: LaneRequest, bytes: number): void {
+    let byHost = this.#sentBytes.get(peer);
+    if (byHost === undefined) {
+      byHost = new Map();
+      this.#sentBytes.set(peer, byHost);
+    }
+    byHost.set(fromHost, (byHost.get(fromHost) ?? 0) + bytes);
+  }
+
   async #send(upload: Upload, outlet: LaneOutlet, signal: AbortSignal): Promise<void> {
     const { request, asked, range, blob, stop } = upload;
     try {
@@ -175,7 +184,7 @@ export class Serve {
         idleMs: this.#opts.idleMs,
         onSent: (bytes) => {
           upload.sentBytes += bytes;
-          this.#sentBytes.set(asked.peer, (this.#sentBytes.get(asked.peer) ?? 0) + bytes);
+          this.#countSent(asked, bytes);
         },
         signal: AbortSignal.any([signal, stop.signal]),
       });

@@ -2,6 +2,7 @@
 import { type BlobId, formatRepo, parseRepoSpec, SwarmError, toSwarmError } from "@swarmd/protocol";
 import type { VerifyEvent, VerifyRequest } from "@swarmd/protocol/api";
 import type { BlobStore } from "./blob-store.js";
+import { blobPath, repoPath } from "./cache-layout.js";
 import { throwIfAborted } from "./disk-faults.js";
 import { type ScannedFile, type ScannedRepo, type ScannedRevision, scanCache } from "./scan-repo.js";
 
@@ -25,11 +26,16 @@ export async function auditCache(store: BlobStore, check: CheckFile, request: Au
   const { onEvent, signal } = request;
   const verdicts = new Map<string, Promise<Verdict>>();
   const total = { files: 0, bytes: 0, bad: 0 };
+  await store.findLost({ signal });
   for (const { repo, revision } of await chooseTargets(store, request)) {
     const anchors = new Map((await store.readTree(repo, revision.commit))?.map(({ path, blob }) => [path, blob]));
     for (const file of revision.files) {
       throwIfAborted(signal);
       const problem = await judge(file, anchors.get(file.path), check, verdicts, signal);
+      // Wrong bytes must not go on to others; the file stays for its owner to look at.
+      if (problem !== undefined && file.blob !== undefined && file.contentPath !== undefined) {
+        store.forget(file.blob, blobPath(repoPath(store.cacheDir, repo), file.blob));
+      }
       total.files += 1;
       total.bytes += file.sizeBytes;
       if (problem !== undefined) total.bad += 1;

@@ -3,7 +3,13 @@ import type { BlobId } from "@swarmd/protocol";
 
 export class BlobIndex {
   readonly #paths = new Map<BlobId, string | string[]>();
+  readonly #onGone: (blob: BlobId) => void;
   #totalBlobs = 0;
+
+  /** `onGone` is called when the last known file with a blob's content is no longer there. */
+  constructor(onGone: (blob: BlobId) => void = () => undefined) {
+    this.#onGone = onGone;
+  }
 
   /** How many files with a blob's content are known. */
   get size(): number {
@@ -23,8 +29,12 @@ export class BlobIndex {
     if (!known.includes(path)) return;
     this.#totalBlobs -= 1;
     const rest = known.filter((other) => other !== path);
-    if (rest.length === 0) this.#paths.delete(blob);
-    else this.#paths.set(blob, rest.length === 1 ? (rest[0] as string) : rest);
+    if (rest.length > 0) {
+      this.#paths.set(blob, rest.length === 1 ? (rest[0] as string) : rest);
+      return;
+    }
+    this.#paths.delete(blob);
+    this.#onGone(blob);
   }
 
   paths(blob: BlobId): readonly string[] {

@@ -26,7 +26,7 @@ import { type AdoptResult, adoptCache } from "./adopt.js";
 import { syncFolder } from "./atomic-file.js";
 import { BlobIndex } from "./blob-index.js";
 import { blobPath, CACHEDIR_TAG, etagOf, lockPath, repoPath } from "./cache-layout.js";
-import { toStoreError } from "./disk-faults.js";
+import { throwIfAborted, toStoreError } from "./disk-faults.js";
 import { FileLocks } from "./file-lock.js";
 import { FreeSpace, type Reservation } from "./free-space.js";
 import { KeyedMutex } from "./keyed-mutex.js";
@@ -58,6 +58,8 @@ export interface BlobStoreOptions {
 export interface BlobStoreDeps {
   readonly createShardHasher: () => ShardHasher;
   readonly events: EventLog;
+  /** A blob is no longer in the cache: removed by us, or found to be gone. Others must not count on it any more. */
+  readonly onLost?: (blob: BlobId) => void;
 }
 
 export interface OpenStaging {
@@ -91,7 +93,7 @@ export class BlobStore {
   /** Half-done blobs and their journals. */
   readonly stagingFiles: StagingFiles;
   readonly #deps: BlobStoreDeps;
-  readonly #index = new BlobIndex();
+  readonly #index: BlobIndex;
   readonly #space: FreeSpace;
   readonly #locks: FileLocks;
   readonly #mutex = new KeyedMutex();
@@ -107,6 +109,7 @@ export class BlobStore {
     this.urls = new UrlRecords(join(opts.stateDir, "urls", "index"));
     this.stagingFiles = new StagingFiles({ journalDir: join(opts.stateDir, "journal") }, deps);
     this.#deps = deps;
+    this.#index = new BlobIndex(deps.onLost);
     this.#space = new FreeSpace(opts.marginBytes === undefined ? {} : { marginBytes: opts.marginBytes });
     this.#locks = new FileLocks(deps);
   }
@@ -146,6 +149,19 @@ export class BlobStore {
       if (found !== undefined && (sizeBytes === undefined || found.sizeBytes === sizeBytes)) return found;
     }
     return undefined;
+  }
+
+  /** Whether a file with this content was there when last looked; the disk is not asked. */
+  has(blob: BlobId): boolean {
+    return this.#index.paths(blob).length > 0;
+  }
+
+  /** Looks at every file that is known, so that what others have removed is no longer counted on. @throws SwarmError INTERRUPTED */
+  async findLost({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    for (const blob of [...this.#index.blobs()]) {
+      throwIfAborted(signal);
+      for (const path of this.#index.paths(blob)) await this.#look(blob, path);
+    }
   }
 
   /** Every blob that is known; the disk is not asked. */
@@ -366,7 +382,7 @@ export class BlobStore {
     });
   }
 
-  /** Tells the index that a blob's file is gone. */
+  /** Tells the index that a blob's file is gone, or that its content is not what its name says. */
   forget(blob: BlobId, path: string): void {
     this.#index.remove(blob, path);
   }

@@ -87,6 +87,7 @@ export class PeerNetwork {
   #gossip: Gossip | undefined;
   /** By the clock on the wall, so that it rises over restarts too. */
   #revision = Date.now();
+  readonly #banned = new Map<NodeId, string>();
   #isStopping = false;
 
   constructor(options: PeerNetworkOptions, deps: PeerNetworkDeps) {
@@ -215,8 +216,14 @@ export class PeerNetwork {
   /** Have nothing more to do with a peer while this node runs. */
   ban(peer: NodeId, why: string): void {
     this.#deps.logger.warn({ peer, why }, "banned a peer");
+    this.#banned.set(peer, why);
     this.#p2p.ban(peer);
     this.#drop(peer);
+  }
+
+  /** Peers that were banned, and why. */
+  get banned(): readonly { readonly id: NodeId; readonly why: string }[] {
+    return [...this.#banned].map(([id, why]) => ({ id, why }));
   }
 
   /** Asks peers for tickets to their direct lanes. */

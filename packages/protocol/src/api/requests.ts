@@ -1,10 +1,11 @@
 /** Checks what a client asks for, at the boundary. Every error names the field. Pure. */
-import { SwarmError } from "../errors.js";
+import { SwarmError, toSwarmError } from "../errors.js";
 import { compileFilePatterns } from "../file-patterns.js";
 import { parseRevision } from "../ids.js";
 import { findNearest } from "../nearest.js";
+import { parseRate } from "../quantities.js";
 import { isUrlTarget, parsePullTarget, parseRepoTarget } from "./targets.js";
-import type { PullRequest, RemoveRequest, VerifyRequest } from "./types.js";
+import type { LimitsRequest, PullRequest, RemoveRequest, VerifyRequest } from "./types.js";
 
 /** More parallel requests than this help nobody, and look like an attack to the origin. */
 export const MAX_WORKERS = 64;
@@ -60,6 +61,27 @@ export function parseRemoveRequest(body: unknown, names: FieldNames = {}): Remov
 export function parseVerifyRequest(body: unknown, names: FieldNames = {}): VerifyRequest {
   const fields = new Fields(body, ["target"], names);
   return withoutUndefined({ target: fields.find("target", () => parseRepoTarget(fields.getText("target"))) });
+}
+
+/** @throws SwarmError USAGE */
+export function parseLimitsRequest(body: unknown, names: FieldNames = {}): LimitsRequest {
+  const fields = new Fields(body, ["maxUpload", "maxDownload", "maxOrigin"], names);
+  const limits = withoutUndefined({
+    maxUpload: fields.find("maxUpload", parseText),
+    maxDownload: fields.find("maxDownload", parseText),
+    maxOrigin: fields.find("maxOrigin", parseText),
+  });
+  for (const [field, rate] of Object.entries(limits)) checkRate(rate, names[field] ?? field);
+  return limits;
+}
+
+function checkRate(rate: string, name: string): void {
+  try {
+    parseRate(rate);
+  } catch (error) {
+    const { message, hint } = toSwarmError(error);
+    throw new SwarmError("USAGE", `${name}: ${message}`, { cause: error, ...(hint === undefined ? {} : { hint }) });
+  }
 }
 
 /** Whole, from 1 to {@link MAX_WORKERS}. @throws SwarmError USAGE */

@@ -7,6 +7,8 @@
  */
 import type {
   CacheListing,
+  LimitsRequest,
+  NodeLimits,
   NodeStatus,
   PullEvent,
   PullRequest,
@@ -54,6 +56,7 @@ export const ROUTES = {
   remove: json<RemoveRequest, RemoveResult>("POST", "/v1/remove"),
   pull: stream<PullRequest, PullEvent>("/v1/pull", { last: "done", skippable: ["progress"] }),
   verify: stream<VerifyRequest, VerifyEvent>("/v1/verify", { last: "verified", skippable: [] }),
+  limits: json<LimitsRequest, NodeLimits>("POST", "/v1/limits"),
   stop: json<undefined, StopResult>("POST", "/v1/stop"),
 } as const;
 

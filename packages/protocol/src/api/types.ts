@@ -167,16 +167,51 @@ export interface NodeStatus {
   readonly self: { readonly id: string; readonly addresses: readonly string[] } | null;
   /** Nodes of this LAN that can be reached now. */
   readonly peers: readonly PeerStatus[];
+  readonly banned: readonly BannedPeer[];
   /** Since the node started. */
   readonly bytesFromOrigin: number;
   readonly bytesFromPeers: number;
   readonly bytesFromCache: number;
 }
 
-/** A peer and the ways to it, best first. */
+/** A peer and the ways to it, best first. Bytes are counted since the node started. */
 export interface PeerStatus {
   readonly id: string;
-  readonly links: readonly { readonly link: string; readonly class: string; readonly why: string }[];
+  /** Name and version of its program, as it says. */
+  readonly agent: string;
+  readonly links: readonly LinkStatus[];
+  /** Over all links, those that are gone too. */
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+}
+
+/** One way to a peer. */
+export interface LinkStatus {
+  /** `host:port` of its direct lane; `libp2p` for a stream of the connection that there is. */
+  readonly link: string;
+  readonly class: string;
+  /** Why it has this class. */
+  readonly why: string;
+  /** Our interface; `null` when the address is in none of our subnets. */
+  readonly interface: string | null;
+  /** What the hardware says; `null` when nobody knows. */
+  readonly linkBytesPerSecond: number | null;
+  /** Received while something was being fetched over it; `null` before the first time. */
+  readonly measuredBytesPerSecond: number | null;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  /** The one that the next fetch tries first. */
+  readonly isChosen: boolean;
+  /** Why it is, or is not. */
+  readonly whyChosen: string;
+}
+
+/** A node that sent wrong bytes. */
+export interface BannedPeer {
+  readonly id: string;
+  readonly why: string;
+  /** `null`: until this node is restarted. */
+  readonly leftMs: number | null;
 }
 
 export interface PullStatus {
@@ -185,6 +220,22 @@ export interface PullStatus {
   readonly doneBytes: number;
   readonly totalBytes: number;
   readonly bytesPerSecond: number;
+}
+
+/** Rates such as `50MB/s`; `none` takes a bound away. What is left out stays as it is. */
+export interface LimitsRequest {
+  readonly maxUpload?: string;
+  readonly maxDownload?: string;
+  readonly maxOrigin?: string;
+}
+
+/** Bytes per second; `null` without a bound. */
+export interface NodeLimits {
+  /** To peers, all together. */
+  readonly maxUpload: number | null;
+  /** From peers. */
+  readonly maxDownload: number | null;
+  readonly maxOrigin: number | null;
 }
 
 /** The node is stopping; the process with this id ends soon. */

@@ -36,7 +36,9 @@ export interface LaneDelivery {
   /** The link that was used in the end; not the one asked for, if that one failed. */
   readonly link: string;
   readonly bytes: number;
-  readonly elapsedMs: number;
+  /** Of the client's clock. */
+  readonly startedMs: number;
+  readonly endedMs: number;
 }
 
 export interface DirectLaneClientOptions {
@@ -105,8 +107,7 @@ export class DirectLaneClient {
     const { positionBytes, fault } = outcome;
     const bytes = positionBytes - order.startBytes;
     if (bytes > 0 && outcome.link !== undefined) {
-      const elapsedMs = this.#deps.nowMs() - startedMs;
-      this.#deps.onDelivery?.({ peer, link: outcome.link, bytes, elapsedMs });
+      this.#deps.onDelivery?.({ peer, link: outcome.link, bytes, startedMs, endedMs: this.#deps.nowMs() });
     }
     if (fault !== undefined) throw fromFault(fault);
   }

@@ -189,6 +189,7 @@ export class DirectLaneServer {
       blob,
       startBytes: range?.startBytes ?? 0,
       endBytes: range?.endBytes,
+      fromHost: hostOf(request.socket),
     });
     if (answer.kind === "refuse") return refuseAs(response, answer);
     await this.#send(answer, request, response, range);
@@ -273,4 +274,9 @@ function refuse(
     ...headers,
   });
   response.end(text);
+}
+
+/** As the peer calls itself: an IPv4 address is one, also where the socket takes both families. */
+function hostOf({ remoteAddress = "" }: Socket): string {
+  return remoteAddress.replace(/^::ffff:(?=\d+\.)/i, "");
 }

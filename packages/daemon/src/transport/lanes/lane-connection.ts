@@ -276,10 +276,10 @@ export class LaneConnection {
     const paused = setInterval(() => timer?.refresh(), PAUSE_REFRESH_MS);
     await wait;
     if (waitMs >= 1) {
-      await new Promise<void>((resolve) => {
+      const closed = new Promise<void>((resolve) => {
         this.#pacer = resolve;
-        setTimeout(resolve, waitMs);
       });
+      await Promise.race([closed, this.#limit.waitOut(waitMs)]);
     }
     clearInterval(paused);
     if (this.#phase !== "closed") this.#socket.resume();

@@ -8,6 +8,8 @@ export interface LaneRequest {
   readonly startBytes: number;
   /** `undefined`: to the end of the blob. */
   readonly endBytes: number | undefined;
+  /** The IP address that it asks from; `undefined` over a libp2p connection. */
+  readonly fromHost?: string;
 }
 
 /** Takes bytes to the peer, in order. */

@@ -10,6 +10,10 @@ const BURST_NS = 50_000_000n;
 const NS_PER_S = 1_000_000_000;
 const RATE = 0;
 const FREE_AT = 1;
+const CHANGES = 2;
+const CELLS = 3;
+/** Who waits looks this often whether the rate has changed meanwhile. */
+const LOOK_MS = 200;
 
 export class RateLimit {
   /** Hand it to another thread and make a `RateLimit` of it there: both count as one. */
@@ -23,7 +27,7 @@ export class RateLimit {
 
   /** @param bytesPerSecond `undefined`: no limit */
   static of(bytesPerSecond: number | undefined): RateLimit {
-    const limit = new RateLimit(new SharedArrayBuffer(2 * BigInt64Array.BYTES_PER_ELEMENT));
+    const limit = new RateLimit(new SharedArrayBuffer(CELLS * BigInt64Array.BYTES_PER_ELEMENT));
     limit.set(bytesPerSecond);
     return limit;
   }
@@ -37,10 +41,11 @@ export class RateLimit {
     return Number(Atomics.load(this.#cells, RATE)) || undefined;
   }
 
-  /** What waits already waits on; what comes next goes by the new rate. */
+  /** What waits begins anew within a moment, and goes by the new rate. */
   set(bytesPerSecond: number | undefined): void {
     Atomics.store(this.#cells, RATE, BigInt(Math.ceil(bytesPerSecond ?? 0)));
     Atomics.store(this.#cells, FREE_AT, 0n);
+    Atomics.add(this.#cells, CHANGES, 1n);
   }
 
   /** Takes these bytes in any case and says how long to wait after them, in milliseconds. */
@@ -62,9 +67,16 @@ export class RateLimit {
   /** Takes these bytes and waits as long as that takes. @throws SwarmError INTERRUPTED on abort */
   async take(bytes: number, { signal }: { readonly signal: AbortSignal }): Promise<void> {
     const waitMs = this.reserve(bytes);
-    if (waitMs === 0) return;
-    await sleep(waitMs, undefined, { signal }).catch((cause) => {
-      throw new SwarmError("INTERRUPTED", "a transfer was stopped while it waited for its turn", { cause });
-    });
+    if (waitMs > 0) await this.waitOut(waitMs, { signal });
+  }
+
+  /** Waits for what {@link reserve} said, or until the rate is changed: then it no longer counts. @throws SwarmError INTERRUPTED on abort */
+  async waitOut(waitMs: number, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    const changes = Atomics.load(this.#cells, CHANGES);
+    for (let leftMs = waitMs; leftMs > 0 && Atomics.load(this.#cells, CHANGES) === changes; leftMs -= LOOK_MS) {
+      await sleep(Math.min(leftMs, LOOK_MS), undefined, options).catch((cause) => {
+        throw new SwarmError("INTERRUPTED", "a transfer was stopped while it waited for its turn", { cause });
+      });
+    }
   }
 }
