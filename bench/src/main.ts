@@ -2,13 +2,14 @@
 import { cpus, totalmem } from "node:os";
 import { coldPull } from "./cold-pull.js";
 import { directLane } from "./direct-lane.js";
+import { idlePeers } from "./idle-peers.js";
 import { presentPull } from "./present-pull.js";
 import { pullMemory } from "./pull-memory.js";
 import { relayLag } from "./relay-lag.js";
 import { type Figure, renderTable } from "./report.js";
 import { requestLatency } from "./request-latency.js";
 
-const BENCHES = [coldPull, requestLatency, pullMemory, presentPull, directLane, relayLag];
+const BENCHES = [coldPull, requestLatency, pullMemory, presentPull, directLane, relayLag, idlePeers];
 
 async function main(names: readonly string[]): Promise<void> {
   const unknown = names.filter((name) => !BENCHES.some((bench) => bench.name === name));
