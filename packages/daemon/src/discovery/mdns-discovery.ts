@@ -13,11 +13,11 @@ export interface MdnsOptions {
   readonly cluster: string;
   /** When to ask after the start, in ms from then. Datagrams get lost. */
   readonly askAtMs: readonly number[];
-  /** How often to ask from then on. Every node answers every question, so seldom. */
+  /** How often to ask from then on. Every node answers every question, and newcomers ask themselves, so seldom. */
   readonly intervalMs: number;
 }
 
-export const MDNS_DEFAULTS: Omit<MdnsOptions, "cluster"> = { askAtMs: [400, 1_500, 5_000], intervalMs: 60_000 };
+export const MDNS_DEFAULTS: Omit<MdnsOptions, "cluster"> = { askAtMs: [400, 1_500, 5_000], intervalMs: 300_000 };
 
 type MulticastDns = ReturnType<ReturnType<typeof mdns>>;
 type Startable = { start(): Promise<void>; stop(): Promise<void> };

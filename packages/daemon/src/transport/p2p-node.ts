@@ -62,10 +62,10 @@ const PER_HOST_PER_SECOND = 50;
 const HANDSHAKE_MS = 10_000;
 const STREAM_OPEN_MS = 5_000;
 /**
- * A host that went away without a word is noticed a timeout after this; who asks it for bytes notices before. Every ping opens a stream,
- * so with many peers they are most of what a node at rest sends.
+ * A host that went away without a word is noticed a timeout after this; who asks it for bytes notices before, and its announcements
+ * lapse before. Every ping opens a stream, so with many peers they are most of what a node at rest does.
  */
-const PING_INTERVAL_MS = 20_000;
+const PING_INTERVAL_MS = 60_000;
 /** A peer under full load still answers in this time. */
 const PING_TIMEOUT_MS = 10_000;
 const STOP_MS = 3_000;
@@ -74,20 +74,27 @@ const DIAL_COURTESY_MS = 150;
 /** Streams of one kind that a peer may have open at a time. */
 const STREAMS_PER_PROTOCOL = 32;
 
-/** How the gossip is tuned: everybody is connected to everybody, so the publisher reaches all at once; the mesh is a second chance. */
+/**
+ * How the gossip is tuned: the publisher reaches all it is connected to at once, and who is not connected to it can't ask it for anything.
+ * The mesh is a second chance for what got lost, and a small one: every message is passed on, mostly to who has it, so a node at rest
+ * would spend most of its traffic there.
+ */
 const GOSSIP_OPTIONS = {
   globalSignaturePolicy: "StrictSign",
   allowPublishToZeroTopicPeers: true,
   floodPublish: true,
-  // Repairs the mesh; nothing waits for it.
-  heartbeatInterval: 3_000,
+  // Repairs the mesh and names what was said since the last one; nothing waits for it.
+  heartbeatInterval: 10_000,
+  mcacheLength: 3,
+  mcacheGossip: 1,
+  gossipFactor: 0,
   fallbackToFloodsub: false,
-  D: 3,
-  Dlo: 2,
-  Dhi: 4,
-  Dout: 1,
+  D: 1,
+  Dlo: 1,
+  Dhi: 2,
+  Dout: 0,
   Dscore: 1,
-  Dlazy: 2,
+  Dlazy: 1,
   // A frame may carry several messages that were asked for.
   maxInboundDataLength: 8 * GOSSIP_BYTES_MAX,
   // A reader that is too slow loses messages, not our memory.
