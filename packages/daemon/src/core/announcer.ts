@@ -6,7 +6,7 @@
  * but then the trees carry the shards, not the gossip.
  */
 import { type BlobId, type NodeId, shardCount } from "@swarmd/protocol";
-import { type Announcement, announcementBytes, type BlobNews } from "./catalog/announcement.js";
+import { type Announcement, type BlobNews, gossipBytes } from "./catalog/announcement.js";
 import type { Session } from "./session/session.js";
 import { ShardSet } from "./shard-set.js";
 import type { EngineState } from "./state.js";
@@ -15,8 +15,11 @@ import type { EngineState } from "./state.js";
 const COALESCE_MS = 100;
 /** A pull wants its files within one moment. */
 const WANT_COALESCE_MS = 10;
-/** Share of the bytes received that may be spent on telling what was received, all listeners counted. */
-const BUDGET_SHARE = 0.0006;
+/**
+ * Share of the bytes received that may be spent on telling what was received, all listeners and gossip's duplicates counted. Half of it
+ * costs 2 % of time with one seed and 128 nodes, a fifth of it 5 % (measured; see docs/simulation.md).
+ */
+const BUDGET_SHARE = 0.0018;
 /** A record of more blobs would not fit the gossip's message limit. */
 const BLOBS_PER_RECORD = 256;
 /** A node at rest says this often that it lives; with many peers less often, so that the sum stays small. */
@@ -92,13 +95,18 @@ export class Announcer {
 
   #publish(news: readonly BlobNews[], isFull: boolean): void {
     const record = this.#record(news, isFull);
-    this.#creditBytes = Math.max(0, this.#creditBytes - announcementBytes(record) * this.#state.catalog.peers.size);
+    const peers = this.#state.catalog.peers.size;
+    this.#creditBytes = Math.max(0, this.#creditBytes - gossipBytes(record, peers) * peers);
     this.#state.emit({ type: "announce", record });
   }
 
   #record(blobs: readonly BlobNews[], isFull: boolean): Announcement {
-    const { swarm } = this.#state.options;
     this.#sequence += 1;
+    return this.#recordOf(blobs, isFull);
+  }
+
+  #recordOf(blobs: readonly BlobNews[], isFull: boolean): Announcement {
+    const { swarm } = this.#state.options;
     return {
       epoch: swarm?.epoch ?? 0,
       sequence: this.#sequence,
@@ -132,12 +140,11 @@ export class Announcer {
     return shards;
   }
 
+  /** What telling of the blob would cost, all listeners counted. */
   #costOf(blob: BlobId): number {
-    const shards = this.#state.sessions.get(blob)?.shards.count ?? 0;
-    const listBytes = shards <= EXACT_UP_TO ? shards / 8 : 2 * (this.#changed.get(blob)?.length ?? 0);
-    return (
-      (announcementBytes({ blobs: [] } as unknown as Announcement) + 48 + listBytes) * this.#state.catalog.peers.size
-    );
+    const peers = this.#state.catalog.peers.size;
+    const news = this.#newsOf(blob, this.#changed.get(blob));
+    return news === undefined ? 0 : gossipBytes(this.#recordOf([news], false), peers) * peers;
   }
 
   /** @param added shards since the last time; undefined to name all. Undefined is returned for what nobody may hear of. */
