@@ -145,7 +145,7 @@ export class SwarmPlanner {
       if (answer.peer === asker) return false;
       if (this.placeOf(session, shard, self?.id) >= this.placeOf(session, shard, asker)) return false;
     }
-    return this.#carryOut(session, shard, question, answer);
+    return this.#carryOut(session, shard, answer);
   }
 
   /** Who is on duty for a shard as we see it, our own node aside. */
@@ -205,7 +205,7 @@ export class SwarmPlanner {
     const question = this.#question(session, shard, isInWindow);
     const answer = decide(question);
     if (answer.kind !== "wait") {
-      this.#carryOut(session, shard, question, answer);
+      this.#carryOut(session, shard, answer);
       return;
     }
     // On a grid, so that many waits end in one wake.
@@ -215,7 +215,7 @@ export class SwarmPlanner {
     this.#explain(session, shard, answer.reason);
   }
 
-  #carryOut(session: Session, shard: number, question: Question, answer: Exclude<Answer, { kind: "wait" }>): boolean {
+  #carryOut(session: Session, shard: number, answer: Exclude<Answer, { kind: "wait" }>): boolean {
     const source = this.#sourceOf(answer);
     if (source === undefined) return false;
     session.notes.waits.delete(shard);
