@@ -233,6 +233,7 @@ export class Engine {
       if (name === "announce") this.#announcer.flush();
       else if (name === "heartbeat") this.#announcer.heartbeat();
       else if (name === "sweep") this.#watch.sweep();
+      else if (name === "parked") this.#uploads.expire();
       else if (name === "expire") {
         catalog.expire(nowMs);
         if (catalog.peers.size > 0) timers.set("expire", nowMs + EXPIRE_MS);
@@ -271,6 +272,7 @@ export class Engine {
   #started(attempt: Attempt): void {
     if (attempt.source.kind === "peer") this.#watch.started();
     if (attempt.isRoot) this.#announcer.urgent(attempt.session.blob);
+    this.#uploads.retry(firstShard(attempt));
   }
 
   #shardChecked(session: Session, shard: number): void {
@@ -287,6 +289,7 @@ export class Engine {
       session.shards.forget(shard);
     }
     if (attempt.isRoot) this.#announcer.urgent(session.blob);
+    if (source.kind === "peer" && attempt.positionBytes === attempt.endBytes) this.#faults.brought(source.peer);
     if (source.kind === "peer" && attempt.reason !== "relay") this.#measure(attempt);
   }
 

@@ -119,7 +119,7 @@ export type Input =
   | { readonly type: "peer-down"; readonly peer: NodeId }
   /** A peer's announcement came, by gossip or over a stream. */
   | { readonly type: "heard"; readonly peer: NodeId; readonly record: Announcement }
-  /** A peer asks for a shard from this byte of the blob on. Answered by `answer`, within the same call. */
+  /** A peer asks for a shard from this byte of the blob on. Answered by `answer`, at once or half a second later. */
   | {
       readonly type: "asked";
       readonly request: RequestId;
@@ -128,7 +128,7 @@ export type Input =
       readonly shard: number;
       readonly startBytes: number;
     }
-  /** A request that was to be served is over, however it ended. */
+  /** A request that was to be served is over, however it ended; or one that was not answered yet was taken back. */
   | { readonly type: "served"; readonly request: RequestId }
   /** The time asked for by the last `wake` has come. */
   | { readonly type: "wake" };

@@ -11,6 +11,8 @@ import type { EngineState } from "./state.js";
 const BUSY_MS = 150;
 /** So many peers are asked for a shard one after the other; then there is a wait before the next, longer each time. */
 const FREE_TRIES = 16;
+/** A peer that has not begun a shard after so many refusals in a row does not count for it. Fewer could be a lost want, and a second copy. */
+const LACKING_TRIES = 6;
 const WAIT_PER_REFUSAL_MS = 25;
 const MOST_WAIT_MS = 400;
 /** A peer that failed for a shard does not count for it so long. */
@@ -28,6 +30,9 @@ export class PeerFaults {
   readonly #state: EngineState;
   readonly #lifecycle: Lifecycle;
 
+  /** How often in a row each peer crawled. */
+  readonly #crawls = new Map<NodeId, number>();
+
   constructor(state: EngineState, lifecycle: Lifecycle) {
     this.#state = state;
     this.#lifecycle = lifecycle;
@@ -44,7 +49,7 @@ export class PeerFaults {
     switch (fault.code) {
       case "PEER_BUSY":
       case "PEER_LACKS":
-        this.#refused(attempt, source.peer, fault.redirect ?? []);
+        this.#refused(attempt, source.peer, fault.redirect ?? [], fault.code === "PEER_LACKS");
         break;
       case "PEER_CORRUPT":
         if (peer !== undefined) this.#strike(peer, this.#isCertain(attempt), fault.message);
@@ -75,6 +80,19 @@ export class PeerFaults {
     this.#leaveAlone(peer, peer.failures);
   }
 
+  /** What came from this peer crawled. Its own source may be to blame, so only the second time in a row counts. */
+  crawled(id: NodeId): void {
+    const crawls = (this.#crawls.get(id) ?? 0) + 1;
+    this.#crawls.set(id, crawls);
+    const peer = this.#state.catalog.peers.get(id);
+    if (peer !== undefined && crawls > 1) this.#leaveAlone(peer, 1 + crawls);
+  }
+
+  /** The peer brought all that it was asked for. */
+  brought(id: NodeId): void {
+    this.#crawls.delete(id);
+  }
+
   #leaveAlone(peer: Peer, doublings: number): void {
     const delayMs = Math.min(PEER_BACK_OFF_MOST_MS, PEER_BACK_OFF_MS * 2 ** doublings);
     this.#state.catalog.leaveAlone(peer, this.#state.nowMs + delayMs);
@@ -94,11 +112,13 @@ export class PeerFaults {
     }
   }
 
-  #refused(attempt: Attempt, peer: NodeId, redirect: readonly NodeId[]): void {
+  #refused(attempt: Attempt, peer: NodeId, redirect: readonly NodeId[], isLacking: boolean): void {
     const { session } = attempt;
     const refusals = session.notes.refused(firstShard(attempt), redirect);
     const spread = 0.75 + this.#state.options.random() / 2;
     this.#avoid(attempt, peer, "busy", BUSY_MS * 2 ** Math.min(3, Math.floor(refusals / 4)) * spread);
+    // It should have the shard or be getting it by now; on duty, it seems to be overcharged: the next in order goes on.
+    if (isLacking && refusals >= LACKING_TRIES) this.#avoid(attempt, peer, "failed", FAILED_MS);
     if (refusals <= FREE_TRIES) return;
     const waitMs = Math.min(MOST_WAIT_MS, WAIT_PER_REFUSAL_MS * refusals) * spread;
     session.notes.waits.set(firstShard(attempt), this.#state.nowMs + waitMs);

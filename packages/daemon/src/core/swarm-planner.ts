@@ -14,6 +14,7 @@ import type { Answer, Question } from "./planner/question.js";
 import { compareOffers, type Offer } from "./planner/rank.js";
 import { orderByRarity } from "./planner/rarest.js";
 import { areSeedsScarce } from "./planner/scarce.js";
+import { STRIPES, Stripes } from "./planner/stripes.js";
 import { drawOf, shardKeyOf } from "./rendezvous.js";
 import type { Session } from "./session/session.js";
 import type { EngineState } from "./state.js";
@@ -27,6 +28,8 @@ const NEWCOMER_MS = 1_000;
  */
 const WINDOW = 16;
 const WAIT_GRID_MS = 50;
+/** What others ask of us comes on top of what we plan, up to so many times our downloads. */
+const MOST_ON_DEMAND = 2;
 /** Of many holders, so many are compared: more would cost more than the best of them is better. */
 const MOST_LOOKED_AT = 16;
 const ORDER_KEPT_MS = 500;
@@ -54,6 +57,7 @@ export class SwarmPlanner {
   readonly #state: EngineState;
   readonly #fetching: Fetching;
   readonly #orders = new Map<Session, Map<number, CachedOrder>>();
+  readonly #stripes = new Map<Session, { readonly stripes: Stripes; readonly version: number }>();
   readonly #reasons = new Map<Session, Map<number, Reason>>();
 
   constructor(state: EngineState, fetching: Fetching) {
@@ -126,13 +130,22 @@ export class SwarmPlanner {
     return Math.max(session.notes.waits.get(shard) ?? 0, session.trouble.get(shard)?.notBeforeMs ?? 0);
   }
 
-  /** A follower asks for a shard that we have not begun. @returns whether it is coming from a scarce source now. */
-  startOnDemand(session: Session, shard: number): boolean {
-    if (!this.isSwarming(session) || (session.trouble.get(shard)?.notBeforeMs ?? 0) > this.#state.nowMs) return false;
+  /**
+   * A follower asks for a shard that we have not begun. On duty we begin it; if we stand before the asker in its tree, we begin to follow
+   * ourselves, so that the tree stands before its first byte is there. @returns whether the shard is coming now.
+   */
+  startOnDemand(session: Session, shard: number, asker: NodeId): boolean {
+    const { nowMs, attempts, options, self } = this.#state;
+    if (!this.isSwarming(session) || (session.trouble.get(shard)?.notBeforeMs ?? 0) > nowMs) return false;
+    if (attempts.size >= MOST_ON_DEMAND * (options.swarm?.downloads ?? 0)) return false;
     const question = this.#question(session, shard, true);
     const answer = decide(question);
-    if (answer.kind === "wait" || (answer.kind === "peer" && !answer.isRoot)) return false;
-    return this.#carryOut(session, shard, question, answer);
+    if (answer.kind === "wait") return false;
+    if (answer.kind === "peer" && !answer.isRoot) {
+      if (answer.peer === asker) return false;
+      if (this.placeOf(session, shard, self?.id) >= this.placeOf(session, shard, asker)) return false;
+    }
+    return this.#carryOut(session, shard, answer);
   }
 
   /** Who is on duty for a shard as we see it, our own node aside. */
@@ -149,6 +162,7 @@ export class SwarmPlanner {
   /** The session is over. */
   forget(session: Session): void {
     this.#orders.delete(session);
+    this.#stripes.delete(session);
     this.#reasons.delete(session);
   }
 
@@ -191,7 +205,7 @@ export class SwarmPlanner {
     const question = this.#question(session, shard, isInWindow);
     const answer = decide(question);
     if (answer.kind !== "wait") {
-      this.#carryOut(session, shard, question, answer);
+      this.#carryOut(session, shard, answer);
       return;
     }
     // On a grid, so that many waits end in one wake.
@@ -201,14 +215,14 @@ export class SwarmPlanner {
     this.#explain(session, shard, answer.reason);
   }
 
-  #carryOut(session: Session, shard: number, question: Question, answer: Exclude<Answer, { kind: "wait" }>): boolean {
+  #carryOut(session: Session, shard: number, answer: Exclude<Answer, { kind: "wait" }>): boolean {
     const source = this.#sourceOf(answer);
     if (source === undefined) return false;
     session.notes.waits.delete(shard);
     const isRoot = answer.kind === "origin" || answer.isRoot;
     const pull = answer.kind === "origin" ? this.pullWithRoom(session) : undefined;
     this.#reasons.get(session)?.delete(shard);
-    const place = answer.reason === "relay" ? question.order.place : 0;
+    const place = answer.reason === "relay" ? 1 + this.placeOf(session, shard, this.#state.options.swarm?.self) : 0;
     this.#fetching.start({ session, first: shard, last: shard, source, reason: answer.reason, pull, isRoot, place });
     return true;
   }
@@ -244,6 +258,7 @@ export class SwarmPlanner {
     const mayAsk = (id: NodeId) => this.#mayAsk(session, shard, id);
     let order: DutyOrder | undefined;
     const makeOrder = () => this.#orderOf(session, shard, blob, seed.any);
+    const makeAbove = (onDuty: NodeId | undefined) => this.#above(session, shard, onDuty);
     return {
       nowMs,
       holder: holder.best?.peer.id,
@@ -257,6 +272,9 @@ export class SwarmPlanner {
       get order() {
         order ??= makeOrder();
         return order;
+      },
+      get above() {
+        return makeAbove(this.order.first);
       },
       isInWindow,
       hasRoot: (blob.roots.get(shard)?.size ?? 0) > 0,
@@ -340,12 +358,12 @@ export class SwarmPlanner {
   }
 
   #computeOrder(session: Session, shard: number, blob: BlobPeers, fromSeed: boolean): DutyOrder {
-    const { nowMs, self, catalog, options } = this.#state;
+    const { nowMs, self, catalog } = this.#state;
     const { notes } = session;
     const root = this.#rootOf(session, shard, blob);
     if (this.#areEquals(session, shard, blob, fromSeed)) {
       const shardKey = shardKeyOf(notes.blobKey, shard);
-      return dutyOrderAmongEquals(self?.key ?? 0, catalog.field(blob), shardKey, root?.id, options.random());
+      return dutyOrderAmongEquals(self?.key ?? 0, catalog.field(blob), shardKey, root?.id);
     }
     const others: Contender[] = [];
     let hasRoot = false;
@@ -357,7 +375,44 @@ export class SwarmPlanner {
     }
     if (root !== undefined && !hasRoot) others.push({ node: root, isEligible: true });
     const own = { node: self as NonNullable<typeof self>, isEligible: fromSeed || session.originAllowed };
-    return dutyOrder(own, others, shardKeyOf(notes.blobKey, shard), root?.id, options.random());
+    return dutyOrder(own, others, shardKeyOf(notes.blobKey, shard), root?.id);
+  }
+
+  /** How many stand before a node in the tree of a shard; one that we have not heard of stands behind all. */
+  placeOf(session: Session, shard: number, id: NodeId | undefined): number {
+    const place = id === undefined ? undefined : this.#stripesOf(session).placeOf(id, treeKey(session, shard));
+    return place ?? Number.MAX_SAFE_INTEGER;
+  }
+
+  /** Whom a node follows in the tree of a shard; undefined for its head, which follows whoever is on duty. */
+  parentOf(session: Session, shard: number, id: NodeId): NodeId | undefined {
+    return this.#stripesOf(session).find(id, treeKey(session, shard)).above[0];
+  }
+
+  /** Whom to follow, best first: our parent in the tree, some that stand before us, those above our parent, who is on duty. */
+  #above(session: Session, shard: number, onDuty: NodeId | undefined): readonly NodeId[] {
+    const { self, options } = this.#state;
+    if (self === undefined) return [];
+    const stripes = this.#stripesOf(session);
+    const key = treeKey(session, shard);
+    const { place, above } = stripes.find(self.id, key);
+    const last = onDuty === undefined ? [] : [onDuty];
+    // One that failed us may hold up the others that stand before us as well: nobody between us and the source any more.
+    if (session.notes.hasFailures(shard, this.#state.nowMs)) return [...last, ...above];
+    if (above.length === 0) return [...last, ...stripes.spares(place, key, options.random())];
+    const [parent, ...ancestors] = above;
+    return [...new Set([parent as NodeId, ...stripes.spares(place, key, options.random()), ...ancestors, ...last])];
+  }
+
+  #stripesOf(session: Session): Stripes {
+    const { self, catalog } = this.#state;
+    const blob = catalog.expect(session.blob, session.spec.sizeBytes);
+    const cached = this.#stripes.get(session);
+    if (cached?.version === blob.version) return cached.stripes;
+    const nodes = catalog.wanters(blob).map(({ peer }) => peer);
+    const stripes = new Stripes(self === undefined ? nodes : [...nodes, self]);
+    this.#stripes.set(session, { stripes, version: blob.version });
+    return stripes;
   }
 
   /** Nobody is slower or may do less than we, and nobody failed us: nearly always. */
@@ -408,4 +463,9 @@ export class SwarmPlanner {
 /** How many known peers hold a shard. */
 function holderCount(blob: BlobPeers, shard: number): number {
   return (blob.holders[shard] as number) + (blob.seeds?.length ?? 0);
+}
+
+/** Blobs of few shards would all hang on the relays of the first stripes: each begins at another one. */
+function treeKey({ shards, notes }: Session, shard: number): number {
+  return shards.count < STRIPES ? shard + (notes.blobKey % STRIPES) : shard;
 }

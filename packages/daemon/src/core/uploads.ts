@@ -2,14 +2,17 @@
 import type { BlobId, NodeId } from "@swarmd/protocol";
 import { isUsable } from "./catalog/catalog.js";
 import type { Input, RequestId } from "./messages.js";
-import { placeScore } from "./planner/duty-order.js";
 import { areSeedsScarce } from "./planner/scarce.js";
 import { fastThreshold } from "./planner/tiers.js";
-import { admit, loadOf, type Standing } from "./policy/admit.js";
-import { keyOf, shardKeyOf } from "./rendezvous.js";
+import { admit, loadOf, type Standing, type Verdict } from "./policy/admit.js";
 import type { Session } from "./session/session.js";
 import type { EngineState, Upload } from "./state.js";
 import type { SwarmPlanner } from "./swarm-planner.js";
+
+/** A child waits so long for its parent: below the least patience of a follower, so that it is told before it gives up by itself. */
+const PARKED_MS = 500;
+/** More than the children that a node has at a time. */
+const MOST_PARKED = 128;
 
 type Asked = Extract<Input, { readonly type: "asked" }>;
 
@@ -19,6 +22,8 @@ const MOST_OTHERS = 4;
 export class Uploads {
   readonly #state: EngineState;
   readonly #planner: SwarmPlanner;
+  /** Children that wait for a shard to begin, or for a slot. */
+  readonly #parked = new Map<RequestId, { readonly asked: Asked; readonly untilMs: number }>();
   /** As a seed: to whom each shard was given, so that it leaves us once. */
   readonly #given = new Map<BlobId, Map<number, NodeId>>();
 
@@ -27,8 +32,54 @@ export class Uploads {
     this.#planner = planner;
   }
 
+  /** Answers at once, or within {@link PARKED_MS}: a child of ours in the shard's tree, or a slow asker, waits here rather than asking again and again. */
   asked(asked: Asked): void {
+    const { request } = asked;
+    const { verdict, mayWait } = this.#judge(asked);
+    const canPark = mayWait && verdict.kind === "refuse" && verdict.code !== "PEER_DENIED";
+    if (!canPark || this.#parked.size >= MOST_PARKED) {
+      this.#answer(asked, verdict);
+      return;
+    }
+    const untilMs = this.#state.nowMs + PARKED_MS;
+    this.#parked.set(request, { asked, untilMs });
+    this.#state.timers.setIfEarlier("parked", untilMs);
+  }
+
+  /** An upload is over, or an asker that waited went away. */
+  served(request: RequestId): void {
+    if (this.#parked.delete(request)) return;
+    this.#state.uploads.delete(request);
+    this.retry();
+  }
+
+  /** A slot came free or a shard began to come: those that wait may have their turn. */
+  retry(shard?: number): void {
+    for (const { asked } of [...this.#parked.values()]) {
+      if ((shard !== undefined && asked.shard !== shard) || !this.#parked.has(asked.request)) continue;
+      const { verdict } = this.#judge(asked);
+      if (verdict.kind === "serve") this.#answer(asked, verdict);
+    }
+  }
+
+  /** To be called when the timer `parked` rings: who waited long enough is sent elsewhere. */
+  expire(): void {
+    for (const { asked, untilMs } of [...this.#parked.values()]) {
+      if (!this.#parked.has(asked.request)) continue;
+      if (untilMs <= this.#state.nowMs) this.#answer(asked, this.#judge(asked).verdict);
+      else this.#state.timers.setIfEarlier("parked", untilMs);
+    }
+  }
+
+  #answer(asked: Asked, verdict: Verdict): void {
     const { request, peer, blob, shard } = asked;
+    this.#parked.delete(request);
+    if (verdict.kind === "serve") this.#serve({ request, peer, blob, shard });
+    this.#state.emit({ type: "answer", request, verdict });
+  }
+
+  #judge(asked: Asked): { readonly verdict: Verdict; readonly mayWait: boolean } {
+    const { peer, blob, shard } = asked;
     const standing = this.#standing(asked);
     let [load, slowUploads, askerUploads] = [0, 0, 0];
     const children: NodeId[] = [];
@@ -39,6 +90,7 @@ export class Uploads {
       if (upload.peer === peer) askerUploads += 1;
       if (upload.shard === shard && upload.blob === blob) children.push(upload.peer);
     }
+    const isOurs = this.#isOurs(asked);
     const verdict = admit({
       standing,
       isAllowed: this.#isAllowed(peer, blob),
@@ -47,18 +99,23 @@ export class Uploads {
       uploads: this.#state.uploads.size,
       isSlowAsker: this.#isSlow(peer),
       slowUploads,
+      isServingFast: slowUploads < this.#state.uploads.size,
       askerUploads,
       children,
+      isOurs,
       givenTo: this.#givenTo(asked),
       others: this.#others(asked, standing),
     });
-    if (verdict.kind === "serve") this.#serve({ request, peer, blob, shard });
-    this.#state.emit({ type: "answer", request, verdict });
+    // A slow asker would only be refused by the other fast nodes as well.
+    return { verdict, mayWait: isOurs || (standing.kind === "held" && this.#isSlow(peer)) };
   }
 
-  /** An upload is over. */
-  served(request: RequestId): void {
-    this.#state.uploads.delete(request);
+  /** By the tree of the shard the asker follows us; its head follows whoever has it from its source. */
+  #isOurs({ peer, blob, shard }: Asked): boolean {
+    const session = this.#state.sessions.get(blob);
+    if (session === undefined || !(shard >= 0 && shard < session.shards.count)) return false;
+    const parent = this.#planner.parentOf(session, shard, peer);
+    return parent === undefined ? this.#isRoot(session, shard) : parent === this.#state.self?.id;
   }
 
   #capacityOf(peer: NodeId): number {
@@ -110,7 +167,8 @@ export class Uploads {
     if (session === undefined || !(shard >= 0 && shard < session.shards.count)) return { kind: "absent" };
     if (session.shards.held.has(shard)) return { kind: "held" };
     if (session.phase !== "fetching") return { kind: "absent" };
-    if (session.shards.absent.has(shard) && !this.#planner.startOnDemand(session, shard)) return { kind: "absent" };
+    if (session.shards.absent.has(shard) && !this.#planner.startOnDemand(session, shard, peer))
+      return { kind: "absent" };
     return {
       kind: "coming",
       isRoot: this.#isRoot(session, shard),
@@ -128,16 +186,11 @@ export class Uploads {
    * the shard's order decides.
    */
   #isAhead(session: Session, shard: number, startBytes: number, asker: NodeId): boolean {
-    const { self, catalog, options } = this.#state;
+    const { self, options } = this.#state;
     const watermark = shard * options.shardBytes + session.shards.watermark(shard);
     if (watermark !== startBytes) return watermark > startBytes;
-    const blob = catalog.expect(session.blob, session.spec.sizeBytes);
-    const other = catalog.peers.get(asker);
     if (self === undefined) return false;
-    const best = Math.max(self.capacityBytesPerS, catalog.field(blob).bestCapacity);
-    const shardKey = shardKeyOf(session.notes.blobKey, shard);
-    const node = { id: asker, key: keyOf(asker), capacityBytesPerS: other?.capacityBytesPerS ?? 0 };
-    return placeScore(self, shardKey, fastThreshold(best)) < placeScore(node, shardKey, fastThreshold(best));
+    return this.#planner.placeOf(session, shard, self.id) < this.#planner.placeOf(session, shard, asker);
   }
 
   /** While we are a scarce seed: the live wanter that got this shard from us. Who asks again after being sent there, is served. */

@@ -19,7 +19,7 @@ const IDLE_MS = 500;
 /** A source that brings less than this share of what the others bring crawls; so many others have to be there to compare with. */
 const CRAWL_SHARE = 0.25;
 const LEAST_PEERS = 4;
-/** A crawling source is given up after so many times what nearly all shards take. */
+/** A crawling source is given up after so many times what a shard takes. The median: one slow node in eight is more than the slowest tenth. */
 const CRAWL_PATIENCE = 1.5;
 /** A source that crawled does not count for that shard any more. */
 const SLOW_AVOIDED_MS = 60_000;
@@ -48,7 +48,7 @@ export class Watch {
     for (const attempt of this.#state.attempts.values()) if (isRival(attempt)) rivals += 1;
     for (const attempt of [...this.#state.attempts.values()]) {
       if (attempt.isCancelled || attempt.source.kind !== "peer" || attempt.session.phase !== "fetching") continue;
-      if (this.#giveUpIfStalled(attempt)) continue;
+      if (this.#giveUpIfStalled(attempt) || this.#takeOver(attempt, firstShard(attempt))) continue;
       if (rivals < MOST_RIVALS && this.#hedge(attempt)) rivals += 1;
     }
     if (this.#state.attempts.size > 0) this.#state.timers.set("sweep", this.#state.nowMs + SWEEP_MS);
@@ -110,7 +110,7 @@ export class Watch {
     if (reason === undefined) return false;
     const rival = this.#planner.findRival(session, shard, source.peer);
     const link = rival?.links[0];
-    if (rival === undefined || link === undefined) return this.#takeOver(attempt, shard);
+    if (rival === undefined || link === undefined) return false;
     this.#fetching.start({
       session,
       first: shard,
@@ -124,14 +124,16 @@ export class Watch {
     return true;
   }
 
-  /** Nobody holds the shard, and the root that we follow crawls: we take its place, from the byte reached. */
+  /** The relay or the root that we follow crawls: we go on without it, from the byte reached, with whoever is on duty then. */
   #takeOver(attempt: Attempt, shard: number): boolean {
     const { source, session, place } = attempt;
-    if (source.kind !== "peer" || place < 1 || !session.originAllowed || !this.#crawls(attempt)) return false;
-    // The next in order first; if it does not see what we see, the others, one after the other.
-    const patienceMs = CRAWL_PATIENCE * this.#state.relayMs.at(0.9) * Math.log2(1 + place);
-    if (this.#state.nowMs - attempt.startedMs < patienceMs) return false;
+    if (source.kind !== "peer" || place < 1 || !session.originAllowed || this.#state.relayMs.at(0.5) === 0)
+      return false;
+    // Those near the root first; if they don't see what we see, the others, one after the other.
+    const patienceMs = CRAWL_PATIENCE * this.#state.relayMs.at(0.5) * (1 + Math.log2(place) / 8);
+    if (this.#state.nowMs - attempt.startedMs < patienceMs || !this.#crawls(attempt)) return false;
     session.notes.avoid(shard, source.peer, "failed", this.#state.nowMs + SLOW_AVOIDED_MS);
+    this.#faults.crawled(source.peer);
     this.#lifecycle.cancel(attempt);
     return true;
   }
@@ -144,7 +146,8 @@ export class Watch {
     rates.sort((a, b) => a - b);
     if (rates.length >= LEAST_PEERS) return this.#rateOf(attempt) < (rates[rates.length >> 1] as number) * CRAWL_SHARE;
     // Near the end there is little to compare with but the past.
-    return this.#state.nowMs - attempt.startedMs > CRAWL_PATIENCE * this.#state.relayMs.at(0.9);
+    const usualRate = attempt.session.shards.shardBytes / Math.max(1, this.#state.relayMs.at(0.5));
+    return this.#rateOf(attempt) < usualRate * CRAWL_SHARE;
   }
 
   #rateOf({ positionBytes, startBytes, startedMs }: Attempt): number {

@@ -19,7 +19,8 @@ const QUESTION: Question = {
   hints: [],
   hasRivals: false,
   settleUntilMs: 0,
-  order: { place: 0, first: undefined, above: [] },
+  order: { place: 0, first: undefined },
+  above: [],
   isInWindow: true,
   hasRoot: false,
   mayTakeDuty: true,
@@ -30,7 +31,7 @@ const QUESTION: Question = {
   random: 0.5,
   mayAsk: () => true,
 };
-const FOLLOWER = { hasRivals: true, order: { place: 2, first: A, above: [B, A] } } as const;
+const FOLLOWER = { hasRivals: true, order: { place: 2, first: A }, above: [B, A] } as const;
 
 const table: { id: string; question: Partial<Question>; answer: string }[] = [
   { id: "alone, the origin", question: {}, answer: "origin order" },

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type NodeId, parseNodeId } from "@swarmd/protocol";
 import { keyOf, shardKeyOf } from "../rendezvous.js";
-import { type Contender, dutyOrder, dutyOrderAmongEquals, FAN_OUT } from "./duty-order.js";
+import { type Contender, dutyOrder, dutyOrderAmongEquals } from "./duty-order.js";
 
 function contender(name: string, capacityBytesPerS = 125e6, isEligible = true): Contender {
   const id = parseNodeId(name);
@@ -20,7 +20,6 @@ function ordersOf(all: readonly Contender[], shard: number, root?: NodeId) {
         all.filter((one) => one !== self),
         shardKey,
         root,
-        0.4,
       ),
     ]),
   );
@@ -40,16 +39,6 @@ test("all nodes agree: every place is taken once, and on the node on duty", () =
   }
 });
 
-test("the tree: the parent of place j is at place (j - 1) / fan-out, and nobody follows who stands behind", () => {
-  const orders = ordersOf(NODES, 3);
-  for (const order of orders.values()) {
-    if (order.place === 0) continue;
-    const parent = orders.get(order.above[0] as NodeId);
-    assert.equal(parent?.place, Math.floor((order.place - 1) / FAN_OUT));
-    for (const id of order.above) assert.ok((orders.get(id)?.place ?? 99) < order.place);
-  }
-});
-
 test("among equals the short way gives the same order, whoever is the root", () => {
   const stranger = contender("stranger");
   for (let shard = 0; shard < 50; shard += 1) {
@@ -58,8 +47,8 @@ test("among equals the short way gives the same order, whoever is the root", () 
     for (const root of [undefined, others[shard % others.length], stranger]) {
       const all = root === stranger ? [...others, stranger] : others;
       const shardKey = shardKeyOf(7, shard);
-      const long = dutyOrder(self, all, shardKey, root?.node.id, 0.4);
-      assert.deepEqual(dutyOrderAmongEquals(self.node.key, field, shardKey, root?.node.id, 0.4), long);
+      const long = dutyOrder(self, all, shardKey, root?.node.id);
+      assert.deepEqual(dutyOrderAmongEquals(self.node.key, field, shardKey, root?.node.id), long);
     }
   }
 });

@@ -24,6 +24,8 @@ export interface Question {
   readonly settleUntilMs: number;
   /** Places of all that want the shard. Costly, so asked only by rules that need it. */
   readonly order: DutyOrder;
+  /** Whom to follow in the shard's tree, best first. Costly as well. */
+  readonly above: readonly NodeId[];
   /** The shard is among the first that we miss: those on which all nodes work together. */
   readonly isInWindow: boolean;
   /** Somebody fetches it from a scarce source already. */

@@ -75,7 +75,9 @@ const APPLICATION: Application = {
   askerUploads: 0,
   isSlowAsker: false,
   slowUploads: 0,
+  isServingFast: false,
   slots: 32,
+  isOurs: false,
   children: [],
   givenTo: [],
   others: [B],
@@ -100,7 +102,7 @@ const applications: { id: string; application: Partial<Application>; verdict: st
   { id: "all slots are taken", application: { uploads: 32 }, verdict: "PEER_BUSY b" },
   {
     id: "children enough: ask them",
-    application: { standing: COMING, children: Array(8).fill(A) },
+    application: { standing: COMING, children: Array(20).fill(A) },
     verdict: "PEER_BUSY a",
   },
   { id: "a scarce seed gave it away: ask there", application: { givenTo: [A] }, verdict: "PEER_BUSY a" },
@@ -118,6 +120,16 @@ const applications: { id: string; application: Partial<Application>; verdict: st
     id: "the slow may not take all slots",
     application: { isSlowAsker: true, slowUploads: 16 },
     verdict: "PEER_BUSY b",
+  },
+  {
+    id: "the slow get few slots while the fast are served",
+    application: { isSlowAsker: true, slowUploads: 4, isServingFast: true },
+    verdict: "PEER_BUSY b",
+  },
+  {
+    id: "our own child in the tree is served even when the link is full",
+    application: { standing: COMING, isOurs: true, load: 1 },
+    verdict: "serve",
   },
 ];
 for (const { id, application, verdict } of applications) {

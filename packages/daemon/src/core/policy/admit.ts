@@ -30,8 +30,12 @@ export interface Application {
   /** The asker's link is far slower than ours; uploads under way to such. */
   readonly isSlowAsker: boolean;
   readonly slowUploads: number;
+  /** Nodes as fast as we are get something of us now. */
+  readonly isServingFast: boolean;
   /** Most uploads at a time. */
   readonly slots: number;
+  /** By the tree of the shard the asker is ours to serve: others see to it that these are not more than our link carries. */
+  readonly isOurs: boolean;
   /** Uploads of this shard under way, and who gets them. */
   readonly children: readonly NodeId[];
   /** We are a scarce seed and gave the shard to these, who can pass it on. */
@@ -49,10 +53,12 @@ const FULL_SPEED_UPLOADS = 16;
 const SLOW_SHARE = 1 / 64;
 /** The slow may hold so much of the slots: they take little of the link, but must not keep the fast ones out. */
 const SLOW_ASKERS_SHARE = 0.5;
+/** While fast nodes are served, so much: what the slow take then, a fast one waits for, and they can pass it on among themselves. */
+const SLOW_ASKERS_SHARE_AT_FIRST = 1 / 8;
 /** A slow asker has several uploads of ours or others; one takes about this part of its link. */
 const SLOW_ASKER_STREAMS = 8;
 /** Children per shard: a few more than the tree has by itself, so that orphans find a place. */
-const MOST_CHILDREN = 8;
+const MOST_CHILDREN = 20;
 /** So many children of a shard that only we have get a slot in any case. */
 const FIRST_CHILDREN = 2;
 /** An asker is told of so many others: enough to find one, few enough to fit a header. */
@@ -86,8 +92,10 @@ export function admit(application: Application): Verdict {
     askerUploads,
     isSlowAsker,
     slowUploads,
+    isServingFast,
     slots,
     children,
+    isOurs,
     givenTo,
     others,
   } = application;
@@ -99,10 +107,12 @@ export function admit(application: Application): Verdict {
   // What nobody else can give goes out even when the link is full: a whole tree hangs on it.
   const isOnlyHere =
     (standing.kind === "coming" ? standing.isRoot : others.length === 0) && children.length < FIRST_CHILDREN;
-  if (isOnlyHere && uploads < slots) return { kind: "serve" };
+  // The slow take little and hold on to it for long: what they hold does not count against the others.
+  if ((isOnlyHere || isOurs) && !isSlowAsker && uploads - slowUploads < slots) return { kind: "serve" };
   const isFull = uploads >= slots || load > 1 - 1 / (2 * FULL_SPEED_UPLOADS);
   const isGreedy = load >= 1 - FAIR_SHARE / 2 && askerUploads >= FULL_SPEED_UPLOADS * FAIR_SHARE;
-  const isSlowLane = isSlowAsker && slowUploads >= slots * SLOW_ASKERS_SHARE;
+  const slowShare = isServingFast ? SLOW_ASKERS_SHARE_AT_FIRST : SLOW_ASKERS_SHARE;
+  const isSlowLane = isSlowAsker && slowUploads >= slots * slowShare;
   return isFull || isGreedy || isSlowLane ? refuse("PEER_BUSY", [...children, ...others]) : { kind: "serve" };
 }
 
