@@ -1,5 +1,5 @@
 /** Announcements on their way: to everybody within moments, to one peer over a stream; some get lost. */
-import { type Announcement, announcementBytes, gossipBytes } from "@swarmd/daemon/core/catalog/announcement";
+import { type Announcement, announcementBytes } from "@swarmd/daemon/core/catalog/announcement";
 import type { BlobSpec, Input } from "@swarmd/daemon/core/messages";
 import { ShardSet } from "@swarmd/daemon/core/shard-set";
 import type { NodeId } from "@swarmd/protocol";
@@ -21,7 +21,7 @@ export class Gossip {
   announce(node: SimNode, record: Announcement): void {
     const { plan, dice, nodes } = this.#ground;
     const { lowMs, highMs, loss } = plan.gossip;
-    const bytes = gossipBytes(record, nodes.length - 1);
+    const bytes = announcementBytes(record);
     const waves: SimNode[][] = Array.from({ length: WAVES }, () => []);
     for (const other of nodes) {
       if (other === node || !this.#ground.isReachable(node, other)) continue;

@@ -6,7 +6,7 @@
  * but then the trees carry the shards, not the gossip.
  */
 import { type BlobId, type NodeId, shardCount } from "@swarmd/protocol";
-import { type Announcement, type BlobNews, gossipBytes } from "./catalog/announcement.js";
+import { type Announcement, announcementBytes, type BlobNews } from "./catalog/announcement.js";
 import type { Session } from "./session/session.js";
 import { ShardSet } from "./shard-set.js";
 import type { EngineState } from "./state.js";
@@ -16,21 +16,29 @@ const COALESCE_MS = 100;
 /** A pull wants its files within one moment. */
 const WANT_COALESCE_MS = 10;
 /**
- * Share of the bytes received that may be spent on telling what was received, all listeners and gossip's duplicates counted. Half of it
- * costs 2 % of time with one seed and 128 nodes, a fifth of it 5 % (measured; see docs/simulation.md).
+ * Share of the bytes received that may be spent on telling what was received, all listeners counted. Half of it costs 2 % of time with one
+ * seed and 128 nodes, a sixth of it 5 % (measured; see docs/simulation.md).
  */
-const BUDGET_SHARE = 0.0018;
+const BUDGET_SHARE = 0.0006;
 /** A record of more blobs would not fit the gossip's message limit. */
 const BLOBS_PER_RECORD = 256;
 /** A node at rest says this often that it lives; with many peers less often, so that the sum stays small. */
-const HEARTBEAT_MS = 10_000;
+const HEARTBEAT_MS = 20_000;
 const HEARTBEAT_PER_PEER_MS = 100;
+/** So many heartbeats in a row tell what changed lately, the next one everything: a full cache is too much to tell each time. */
+const FULL_EVERY = 30;
+/** With so many whole copies known, it is no news that there is one more: it goes with the next heartbeat. */
+const PLENTY = 16;
 /** Above this many shards, only the new ones are named. */
 const EXACT_UP_TO = 1_024;
 
 export class Announcer {
   readonly #state: EngineState;
   readonly #changed = new Map<BlobId, number[]>();
+  /** Told since the heartbeat before the last one: told again with the next, in case it was lost. */
+  #recent = new Set<BlobId>();
+  #earlier = new Set<BlobId>();
+  #beats = 0;
   #sequence = 0;
   #creditBytes = 0;
 
@@ -41,6 +49,13 @@ export class Announcer {
   /** We want the blob: others who want it wait for this word before they begin. */
   wanted(blob: BlobId): void {
     this.#soon(blob, WANT_COALESCE_MS);
+  }
+
+  /** The blob is whole here. While there are few such nodes, everybody should know soon. */
+  whole(blob: BlobId): void {
+    const found = this.#state.catalog.find(blob);
+    if (found !== undefined && this.#state.catalog.seeds(found).length >= PLENTY) this.#note(blob);
+    else this.urgent(blob);
   }
 
   /** Everybody should know of this blob's state soon. */
@@ -70,7 +85,10 @@ export class Announcer {
     const news = blobs
       .map((blob) => this.#newsOf(blob, this.#changed.get(blob) ?? []))
       .filter((one) => one !== undefined);
-    for (const blob of blobs) this.#changed.delete(blob);
+    for (const blob of blobs) {
+      this.#changed.delete(blob);
+      this.#recent.add(blob);
+    }
     if (this.#changed.size > 0) this.#state.timers.setIfEarlier("announce", this.#state.nowMs);
     if (news.length > 0) this.#publish(news, false);
   }
@@ -80,8 +98,18 @@ export class Announcer {
     const peers = this.#state.catalog.peers.size;
     this.#state.timers.set("heartbeat", this.#state.nowMs + this.#heartbeatMs());
     if (peers === 0) return;
-    const records = this.#fullRecords();
-    for (const [index, news] of records.entries()) this.#publish(news, index === 0);
+    this.#beats += 1;
+    const isFull = this.#beats % FULL_EVERY === 0;
+    const records = isFull ? this.#fullRecords() : this.#recordsOf(this.#recentBlobs());
+    this.#earlier = this.#recent;
+    this.#recent = new Set();
+    for (const blob of records.flatMap((news) => news.map((one) => one.blob))) this.#changed.delete(blob);
+    for (const [index, news] of records.entries()) this.#publish(news, isFull && index === 0);
+  }
+
+  /** What is under way, what changed lately, and what waited for this heartbeat. */
+  #recentBlobs(): Set<BlobId> {
+    return new Set([...this.#state.sessions.keys(), ...this.#recent, ...this.#earlier, ...this.#changed.keys()]);
   }
 
   /** Full state to a peer that came up; nothing if there is nothing to say. */
@@ -96,7 +124,7 @@ export class Announcer {
   #publish(news: readonly BlobNews[], isFull: boolean): void {
     const record = this.#record(news, isFull);
     const peers = this.#state.catalog.peers.size;
-    this.#creditBytes = Math.max(0, this.#creditBytes - gossipBytes(record, peers) * peers);
+    this.#creditBytes = Math.max(0, this.#creditBytes - announcementBytes(record) * peers);
     this.#state.emit({ type: "announce", record });
   }
 
@@ -123,7 +151,10 @@ export class Announcer {
   }
 
   #fullRecords(): BlobNews[][] {
-    const blobs = new Set([...this.#state.sessions.keys(), ...this.#state.library.keys()]);
+    return this.#recordsOf(new Set([...this.#state.sessions.keys(), ...this.#state.library.keys()]));
+  }
+
+  #recordsOf(blobs: ReadonlySet<BlobId>): BlobNews[][] {
     const news = [...blobs].map((blob) => this.#newsOf(blob, undefined)).filter((one) => one !== undefined);
     const records: BlobNews[][] = [];
     for (let from = 0; from < news.length; from += BLOBS_PER_RECORD)
@@ -144,7 +175,7 @@ export class Announcer {
   #costOf(blob: BlobId): number {
     const peers = this.#state.catalog.peers.size;
     const news = this.#newsOf(blob, this.#changed.get(blob));
-    return news === undefined ? 0 : gossipBytes(this.#recordOf([news], false), peers) * peers;
+    return news === undefined ? 0 : announcementBytes(this.#recordOf([news], false)) * peers;
   }
 
   /** @param added shards since the last time; undefined to name all. Undefined is returned for what nobody may hear of. */

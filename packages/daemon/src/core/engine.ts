@@ -56,7 +56,7 @@ export class Engine {
     this.#lifecycle = new Lifecycle(state, {
       began: (session) => this.#announcer.wanted(session.blob),
       opened: (session) => this.#swarmPlanner.begin(session),
-      changed: (session) => this.#announcer.urgent(session.blob),
+      changed: (session) => this.#tellState(session.blob),
       whole: (session) => state.library.set(session.blob, session.spec),
       gone: (session) => this.#swarmPlanner.forget(session),
       lied: (peer, why) => this.#faults.ban(peer, why),
@@ -158,7 +158,7 @@ export class Engine {
     switch (input.type) {
       case "have":
         this.#state.library.set(input.blob.id, input.blob);
-        this.#announcer.urgent(input.blob.id);
+        this.#tellState(input.blob.id);
         return false;
       case "lost":
         this.#state.library.delete(input.blob);
@@ -189,6 +189,11 @@ export class Engine {
     const verdict = { kind: "refuse", code: "PEER_DENIED", redirect: [] } as const;
     this.#state.emit({ type: "answer", request: input.request, verdict });
     return false;
+  }
+
+  #tellState(blob: BlobId): void {
+    if (this.#state.library.has(blob)) this.#announcer.whole(blob);
+    else this.#announcer.urgent(blob);
   }
 
   #peerUp({ peer, links }: Of<"peer-up">): void {

@@ -75,26 +75,25 @@ const DIAL_COURTESY_MS = 150;
 const STREAMS_PER_PROTOCOL = 32;
 
 /**
- * How the gossip is tuned: the publisher reaches all it is connected to at once, and who is not connected to it can't ask it for anything.
- * The mesh is a second chance for what got lost, and a small one: every message is passed on, mostly to who has it, so a node at rest
- * would spend most of its traffic there.
+ * How the gossip is tuned: the publisher sends to all it is connected to, over connections that lose nothing, and who is not connected to
+ * it can't ask it for anything. So there is no mesh: in it every message would only be passed on to nodes that have it.
  */
 const GOSSIP_OPTIONS = {
   globalSignaturePolicy: "StrictSign",
   allowPublishToZeroTopicPeers: true,
   floodPublish: true,
-  // Repairs the mesh and names what was said since the last one; nothing waits for it.
+  // Would repair the mesh; nothing waits for it.
   heartbeatInterval: 10_000,
   mcacheLength: 3,
   mcacheGossip: 1,
   gossipFactor: 0,
   fallbackToFloodsub: false,
-  D: 1,
-  Dlo: 1,
-  Dhi: 2,
+  D: 0,
+  Dlo: 0,
+  Dhi: 0,
   Dout: 0,
-  Dscore: 1,
-  Dlazy: 1,
+  Dscore: 0,
+  Dlazy: 0,
   // A frame may carry several messages that were asked for.
   maxInboundDataLength: 8 * GOSSIP_BYTES_MAX,
   // A reader that is too slow loses messages, not our memory.

@@ -50,28 +50,7 @@ const ENVELOPE_BYTES = 180;
 const BLOB_BYTES = 48;
 const SHARD_BYTES = 2;
 
-/**
- * The publisher sends to all, and whoever hears a message first sends it on to its mesh, which is small: so many more copies reach each
- * node, unless there are fewer nodes than that. This is the most that the transport's tuning allows, and here only to count.
- */
-const MESH_COPIES = 2;
-/** Beside its mesh each node tells so many others once which messages it has seen; also the transport's tuning. */
-const SEEN_COPIES = 1;
-/** The name of a message in such a list: publisher and sequence. */
-const SEEN_BYTES = 48;
-
-/**
- * About how many bytes each node receives when one announcement is published, duplicates and all.
- *
- * @param peers of the publisher.
- */
-export function gossipBytes(record: Announcement, peers: number): number {
-  const others = Math.max(0, peers - 1);
-  const copies = 1 + Math.min(MESH_COPIES, others);
-  return copies * announcementBytes(record) + Math.min(SEEN_COPIES, Math.max(0, others - MESH_COPIES)) * SEEN_BYTES;
-}
-
-/** About how many bytes an announcement takes on the wire, once. */
+/** About how many bytes an announcement takes on the wire. It reaches each listener once: the publisher sends to all, nobody passes it on. */
 export function announcementBytes(record: Announcement): number {
   let bytes = ENVELOPE_BYTES;
   for (const { holds, rooted } of record.blobs) {
