@@ -36,9 +36,16 @@ interface Node {
 
 /** What has to go away again, the last thing first. */
 const undo: (() => Promise<void>)[] = [];
+let cleaned: Promise<void> = Promise.resolve();
+/** Set by Ctrl-C and its like: what runs is cut short, and nothing new is begun. */
+let interruptedWith: number | undefined;
 
-async function cleanUp(): Promise<void> {
-  for (let action = undo.pop(); action !== undefined; action = undo.pop()) await action();
+/** One after the other, however often it is called. */
+function cleanUp(): Promise<void> {
+  cleaned = cleaned.then(async () => {
+    for (let action = undo.pop(); action !== undefined; action = undo.pop()) await action();
+  });
+  return cleaned;
 }
 
 async function demo(): Promise<void> {
@@ -149,6 +156,7 @@ async function show(args: readonly string[], env: NodeJS.ProcessEnv): Promise<vo
 }
 
 function step(command: string): void {
+  if (interruptedWith !== undefined) throw new Error("interrupted");
   say(`\n$ ${command}`);
 }
 
@@ -156,24 +164,24 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-let isInterrupted = false;
 for (const [signal, code] of [
   ["SIGINT", 130],
   ["SIGTERM", 143],
   ["SIGHUP", 129],
 ] as const) {
   process.on(signal, () => {
-    if (isInterrupted) return;
-    isInterrupted = true;
-    // The commands that were cut short have nothing more to say.
-    void cleanUp().finally(() => process.exit(code));
+    interruptedWith ??= code;
+    // Without its daemons, whatever runs fails soon.
+    void cleanUp();
   });
 }
 
 try {
   await demo();
 } catch (error) {
+  if (interruptedWith === undefined) console.error(error);
+  process.exitCode = 1;
+} finally {
   await cleanUp();
-  if (isInterrupted) await new Promise(() => undefined);
-  throw error;
+  process.exitCode = interruptedWith ?? process.exitCode ?? 0;
 }

@@ -7,7 +7,8 @@ import { daemonClient } from "../support/daemon-client.js";
 import type { HostProcess, LanHost } from "./lan-host.js";
 
 const BIN = fileURLToPath(new URL("../../../packages/cli/bin/", import.meta.url));
-const READY_MS = 30_000;
+/** Many that start at once on few cores take their time. */
+const READY_MS = 120_000;
 /** A daemon that has no core for itself is slow to answer when many peers come at once. */
 const ANSWER_MS = 30_000;
 

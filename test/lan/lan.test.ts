@@ -27,7 +27,7 @@ interface Probe {
 const obstacle = findObstacle();
 if (obstacle !== undefined) console.error(`SKIPPED, nothing of the LAN is tested: ${obstacle}`);
 
-describe("a LAN of namespaces", { skip: obstacle ?? false, timeout: 180_000 }, () => {
+describe("a LAN of namespaces", { skip: obstacle ?? false, timeout: 240_000 }, () => {
   let lan: Lan;
   let folder: string;
   const probes: Probe[] = [];
@@ -138,7 +138,8 @@ describe("a LAN of namespaces", { skip: obstacle ?? false, timeout: 180_000 }, (
     const [first, , third] = probes as [Probe, Probe, Probe];
     const cutMs = Date.now();
     lan.partition([third.host]);
-    await momentOf(first, "down", third, cutMs, 60_000);
+    // A ping a minute, and ten seconds for its answer.
+    await momentOf(first, "down", third, cutMs, 85_000);
     const healedMs = Date.now();
     lan.heal();
     await momentOf(first, "up", third, healedMs, 45_000);

@@ -315,6 +315,29 @@ describe("links of the direct lane", () => {
     await receiver.assertHolds(CONTENT, 0, SIZE_BYTES);
   });
 
+  it("goes on over the next link when an address is gone, though its connection says nothing", async () => {
+    const [sender, receiver] = [await startNode(), await startNode()];
+    await sender.put(CONTENT, 0, 300_000);
+    const lane = await DirectLane.start(sender.serve);
+    stops.push(() => lane.stop());
+    lane.addresses = [
+      { link: "thunderbolt0", host: "127.0.0.1", port: lane.server.port },
+      { link: "eth0", host: "localhost", port: lane.server.port },
+    ];
+    const fetch = receiver.fetch(lane.client.source(HOLDER, "thunderbolt0"), 0, SIZE_BYTES);
+    await fetch.reached(300_000);
+    lane.client.addressesGone(["127.0.0.2"]);
+    lane.client.addressesGone(["127.0.0.1"]);
+    await sender.put(CONTENT, 300_000, SIZE_BYTES);
+    assert.deepEqual(await fetch.done, { positionBytes: SIZE_BYTES, fault: undefined });
+    assert.deepEqual(
+      sender.asked.map(({ startBytes }) => startBytes),
+      [0, 300_000],
+    );
+    assert.equal(lane.deliveries[0]?.link, "eth0");
+    await receiver.assertHolds(CONTENT, 0, SIZE_BYTES);
+  });
+
   it("uses a connection again", async () => {
     const { lane, receiver } = await startPair();
     const source = lane.client.source(HOLDER, "lo");

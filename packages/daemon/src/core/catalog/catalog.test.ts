@@ -120,3 +120,27 @@ test("a peer that lies about a blob's size is corrected by our own want", () => 
   assert.equal(catalog.expect(BLOB, 1_000).shards, 10);
   assert.deepEqual(holdings(catalog), []);
 });
+
+test("a node that comes back with its clock set back is believed, and what it said before is void", () => {
+  const catalog = catalogWith(record(7, [news()], { epoch: 9_000 }));
+  const full = record(1, [news({ holds: { kind: "exactly", shards: setOf(10, 5) } })], { epoch: 1_000, isFull: true });
+  catalog.heard(PEER, full, 0);
+  assert.deepEqual(holdings(catalog), [1, 2], "while it is here, its run can't be an older one");
+  catalog.peerDown(PEER);
+  catalog.peerUp(PEER, [], 0);
+  catalog.heard(PEER, record(1, [], { epoch: 1_000 }), 0);
+  assert.deepEqual(holdings(catalog), [1, 2], "a part of a run that we know nothing of");
+  catalog.heard(PEER, full, 0);
+  assert.deepEqual(holdings(catalog), [5]);
+  catalog.heard(PEER, record(2, [news(more(6))], { epoch: 1_000 }), 0);
+  assert.deepEqual(holdings(catalog), [5, 6]);
+});
+
+for (const epoch of [0, 1, Date.UTC(2096, 0, 1)]) {
+  test(`clocks hours or years apart: a peer whose run began at ${epoch} counts like any other`, () => {
+    const catalog = catalogWith(record(1, [news()], { epoch }), record(2, [news(more(5))], { epoch }));
+    assert.deepEqual(holdings(catalog), [1, 2, 5]);
+    catalog.expire(1_000);
+    assert.deepEqual(holdings(catalog), [1, 2, 5], "its life is counted by our clock alone");
+  });
+}

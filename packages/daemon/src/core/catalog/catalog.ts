@@ -21,6 +21,8 @@ export interface Peer {
   isBanned: boolean;
   epoch: number;
   sequence: number;
+  /** It was away: its next full record counts even if its clock was set back meanwhile. */
+  isReturning: boolean;
   expiresMs: number;
   capacityBytesPerS: number;
   freeSlots: number;
@@ -123,7 +125,10 @@ export class Catalog {
     const peer = this.#peer(id, nowMs);
     if (peer === undefined) return undefined;
     peer.links = [...links].sort((a, b) => LINK_RANK[a.class] - LINK_RANK[b.class]);
-    if (!peer.isUp) this.#upCount += 1;
+    if (!peer.isUp) {
+      this.#upCount += 1;
+      peer.isReturning = peer.epoch >= 0;
+    }
     peer.isUp = true;
     peer.notBeforeMs = 0;
     peer.failures = 0;
@@ -151,6 +156,7 @@ export class Catalog {
     const peer = this.#peer(id, nowMs);
     if (peer === undefined || peer.isBanned || !this.#isNew(peer, record)) return undefined;
     if (record.epoch > peer.epoch || record.isFull) this.#restart(peer, record);
+    if (record.isFull) peer.isReturning = false;
     peer.epoch = record.epoch;
     peer.sequence = record.sequence;
     peer.expiresMs = nowMs + record.ttlMs;
@@ -230,6 +236,7 @@ export class Catalog {
       this.dropped.oversize += 1;
       return false;
     }
+    if (record.epoch < peer.epoch && record.isFull && peer.isReturning) return true;
     if (record.epoch < peer.epoch || (record.epoch === peer.epoch && record.sequence <= peer.sequence)) {
       this.dropped.stale += 1;
       return false;
@@ -240,7 +247,7 @@ export class Catalog {
   #restart(peer: Peer, record: Announcement): void {
     const named = new Set(record.blobs.map((news) => news.blob));
     for (const blob of [...peer.blobs.keys()])
-      if (!named.has(blob) || record.epoch > peer.epoch) this.#forget(peer, blob);
+      if (!named.has(blob) || record.epoch !== peer.epoch) this.#forget(peer, blob);
   }
 
   #fold(peer: Peer, news: BlobNews, nowMs: number): boolean {
@@ -381,6 +388,7 @@ export class Catalog {
       isBanned: false,
       epoch: -1,
       sequence: -1,
+      isReturning: false,
       expiresMs: nowMs + UNHEARD_TTL_MS,
       capacityBytesPerS: 0,
       freeSlots: 0,
