@@ -82,7 +82,8 @@ class ProofReader {
   #positionBytes = 0;
 
   constructor(bytes: Uint8Array, anchor: Anchor, hasher: XetHasher) {
-    this.#bytes = bytes;
+    // A copy: the proof outlives the message, and all hashes are views of it.
+    this.#bytes = new Uint8Array(bytes);
     this.#anchor = anchor;
     this.#hasher = hasher;
   }
@@ -122,7 +123,8 @@ class ProofReader {
     // Only the last group of a level may be small. This also bounds how many nodes so many bytes can name.
     if (count < GROUP_MIN && end !== this.#anchor.sizeBytes) throw malformed("a node has too few children");
     if (!this.#isWanted(start, end)) throw malformed("it has nodes that are not needed");
-    return { ...this.#hasher.hashNode(children), children };
+    const { hash, sizeBytes } = this.#hasher.hashNode(children);
+    return { hash, sizeBytes, children };
   }
 
   /** A chunk, or a node outside of the range. */
@@ -163,11 +165,11 @@ class ProofReader {
     return byte;
   }
 
-  /** A copy: the message it came in can go. */
   #take(length: number): Uint8Array {
     if (this.#at + length > this.#bytes.length) throw malformed("it ends too early");
     this.#at += length;
-    return this.#bytes.slice(this.#at - length, this.#at);
+    // Made directly: several times faster than subarray().
+    return new Uint8Array(this.#bytes.buffer, this.#at - length, length);
   }
 
   /** Seven bits a byte, the lowest first, as few bytes as can be. */
