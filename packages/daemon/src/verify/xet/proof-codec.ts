@@ -70,6 +70,27 @@ export function decodeProof(bytes: Uint8Array, expected: Expected, hasher: XetHa
   return proof;
 }
 
+/** How many bytes {@link peekRange} needs at most. */
+export const RANGE_HEAD_BYTES = 2 + 2 * 7;
+
+/** The range that a proof says it is of, from its first bytes; undefined when they are no such thing. Nothing of it is checked. */
+export function peekRange(head: Uint8Array): { readonly startBytes: number; readonly endBytes: number } | undefined {
+  const [version, , ...rest] = head;
+  if (version !== VERSION) return undefined;
+  const numbers: number[] = [];
+  let [value, factor] = [0, 1];
+  for (const byte of rest) {
+    value += (byte & 127) * factor;
+    factor *= 128;
+    if (byte < 128) {
+      numbers.push(value);
+      [value, factor] = [0, 1];
+    }
+  }
+  const [startBytes, endBytes] = numbers;
+  return startBytes === undefined || endBytes === undefined ? undefined : { startBytes, endBytes };
+}
+
 class ProofReader {
   readonly #bytes: Uint8Array;
   readonly #anchor: Anchor;
