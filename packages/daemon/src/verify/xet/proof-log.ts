@@ -5,10 +5,12 @@
  * A record is a proof and its length before it (4 bytes). A torn end is ignored. Nothing read from here is believed: a proof is decoded
  * against the file's hash again before it is used.
  */
-import { appendFile, open, readFile, truncate } from "node:fs/promises";
+import { appendFile, open } from "node:fs/promises";
 import type { RangeProof } from "./proof.js";
-import { type Anchor, decodeProof, PROOF_BYTES_MAX } from "./proof-codec.js";
+import { type Anchor, decodeProof, encodeProof, PROOF_BYTES_MAX, peekRange, RANGE_HEAD_BYTES } from "./proof-codec.js";
 import type { XetHasher } from "./xet-hash.js";
+
+const LENGTH_BYTES = 4;
 
 interface Entry {
   readonly startBytes: number;
@@ -31,37 +33,42 @@ export class ProofLog {
     this.#hasher = hasher;
   }
 
-  /** Reads what is there; cuts off what is damaged. */
+  /** Looks through what is there; cuts off a torn end. */
   static async open(path: string, anchor: Anchor, hasher: XetHasher): Promise<ProofLog> {
     const log = new ProofLog(path, anchor, hasher);
-    const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return Buffer.alloc(0);
+    const handle = await open(path, "r+").catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return undefined;
       throw error;
     });
-    while (log.#endBytes + 4 <= bytes.length) {
-      const length = bytes.readUInt32LE(log.#endBytes);
-      const record = bytes.subarray(log.#endBytes + 4, log.#endBytes + 4 + length);
-      if (length > PROOF_BYTES_MAX || record.length !== length) break;
-      const proof = log.#decode(record);
-      if (proof === undefined) break;
-      log.#note(proof, length);
+    if (handle === undefined) return log;
+    try {
+      const { size } = await handle.stat();
+      const head = Buffer.alloc(LENGTH_BYTES + RANGE_HEAD_BYTES);
+      for (;;) {
+        const { bytesRead } = await handle.read(head, 0, head.length, log.#endBytes);
+        const length = bytesRead < head.length ? 0 : head.readUInt32LE();
+        const range = peekRange(head.subarray(LENGTH_BYTES));
+        const isWhole = length > 0 && length <= PROOF_BYTES_MAX && log.#endBytes + LENGTH_BYTES + length <= size;
+        if (!isWhole || range === undefined) break;
+        log.#note(range, length);
+      }
+      if (log.#endBytes < size) await handle.truncate(log.#endBytes);
+    } finally {
+      await handle.close();
     }
-    if (log.#endBytes < bytes.length) await truncate(path, log.#endBytes);
     return log;
   }
 
-  get sizeBytes(): number {
-    return this.#endBytes;
-  }
-
-  /** Keeps a proof that was decoded, by the bytes it came in; a range that is known is not kept twice. */
-  add(proof: RangeProof, bytes: Uint8Array): Promise<void> {
+  /** Keeps a proof; a range that is known is not kept twice. Resolves with the bytes it took. */
+  add(proof: RangeProof): Promise<number> {
     const turn = this.#queue.then(async () => {
-      if (this.#find(proof.startBytes, proof.endBytes) !== undefined) return;
-      const length = Buffer.alloc(4);
+      if (this.#find(proof.startBytes, proof.endBytes) !== undefined) return 0;
+      const bytes = encodeProof(proof);
+      const length = Buffer.alloc(LENGTH_BYTES);
       length.writeUInt32LE(bytes.length);
       await appendFile(this.#path, Buffer.concat([length, bytes]), { mode: 0o600 });
       this.#note(proof, bytes.length);
+      return LENGTH_BYTES + bytes.length;
     });
     this.#queue = turn.catch(() => {});
     return turn;
@@ -85,9 +92,9 @@ export class ProofLog {
     return this.#entries.find((entry) => entry.startBytes === startBytes && entry.endBytes === endBytes);
   }
 
-  #note({ startBytes, endBytes }: RangeProof, length: number): void {
-    this.#entries.push({ startBytes, endBytes, at: this.#endBytes + 4, length });
-    this.#endBytes += 4 + length;
+  #note({ startBytes, endBytes }: { readonly startBytes: number; readonly endBytes: number }, length: number): void {
+    this.#entries.push({ startBytes, endBytes, at: this.#endBytes + LENGTH_BYTES, length });
+    this.#endBytes += LENGTH_BYTES + length;
   }
 
   async #read(entries: readonly Entry[]): Promise<Buffer[]> {

@@ -12,7 +12,7 @@ import { SwarmError, toSwarmError } from "@swarmd/protocol";
 import type { ChunkRule } from "./chunker.js";
 import type { BlobReader } from "./ports.js";
 import { type FindRest, type KnownTree, mergeTrees, proveRange, type RangeProof, restIn } from "./proof.js";
-import { type Anchor, decodeProof, type Expected, encodeProof, PROOF_BYTES_MAX } from "./proof-codec.js";
+import { type Anchor, encodeProof, PROOF_BYTES_MAX } from "./proof-codec.js";
 import { ProofLog } from "./proof-log.js";
 import type { TreeBuilder } from "./tree-builder.js";
 import { TreeFile } from "./tree-file.js";
@@ -92,28 +92,26 @@ export class ProofStore {
   }
 
   /**
-   * Decodes, checks and keeps a proof from a peer. Keep it only once its shard is checked: before that, the rests of the chunks it
-   * cuts are the peer's word.
+   * Keeps a proof that came from a peer, to hand it on. Keep it only once its shard is checked: before that, the rests of the chunks
+   * it cuts are the peer's word.
    *
-   * @throws SwarmError PEER_FAULT, PEER_CORRUPT, STORE_FAULT.
+   * @throws SwarmError STORE_FAULT.
    */
-  async keepProof(anchor: Expected, bytes: Uint8Array): Promise<RangeProof> {
-    const proof = decodeProof(bytes, anchor, this.#hasher);
+  async keepProof(proof: RangeProof): Promise<void> {
     try {
-      const log = await this.#log(anchor);
-      await log.add(proof, bytes);
-      await this.#noteGrowth(`${anchor.file}.proofs`, bytes.length);
+      const log = await this.#log({ file: proof.file, sizeBytes: proof.root.sizeBytes });
+      await this.#noteGrowth(`${proof.file}.proofs`, await log.add(proof));
     } catch (error) {
       throw toSwarmError(error, "STORE_FAULT");
     }
-    return proof;
   }
 
   /**
    * The proof of a range, from the file's tree, or from the proofs of its shards.
    *
    * @param reader gives the bytes of the one or two chunks that the range cuts, where they are needed.
-   * @throws SwarmError PEER_LACKS when this node can't prove it, STORE_FAULT, INTERRUPTED.
+   * @throws SwarmError PEER_LACKS when this node can't prove it: where the file is whole, its tree is missing or was damaged, and
+   *   `keepTree` builds it. STORE_FAULT, INTERRUPTED.
    */
   async makeProof(
     range: RangeRequest,
@@ -175,8 +173,9 @@ export class ProofStore {
     this.#noteUse(`${anchor.file}.tree`);
     try {
       return await use(await TreeFile.open(handle, anchor));
-    } catch {
-      // Damaged, cut short, of another version, or not to be read: gone, until it is built again.
+    } catch (error) {
+      if (!(error instanceof SwarmError)) throw toSwarmError(error, "STORE_FAULT");
+      // Damaged, cut short or of another version: gone, until it is built again.
       await rm(path, { force: true });
       return undefined;
     } finally {
@@ -216,12 +215,14 @@ export class ProofStore {
   /** Removes what was used longest ago until the rest fits; never the file just written. */
   async #makeRoom(newest: string): Promise<void> {
     const names = (await readdir(this.#folder)).filter((name) => !name.endsWith(".tmp"));
-    const files = await Promise.all(
+    const found = await Promise.all(
       names.map(async (name) => {
-        const { size, mtimeMs } = await stat(join(this.#folder, name));
-        return { name, sizeBytes: size, turn: this.#used.get(name) ?? 0, mtimeMs };
+        // It may be removed meanwhile: then it takes no room.
+        const info = await stat(join(this.#folder, name)).catch(() => undefined);
+        return info && { name, sizeBytes: info.size, turn: this.#used.get(name) ?? 0, mtimeMs: info.mtimeMs };
       }),
     );
+    const files = found.filter((file) => file !== undefined);
     files.sort((a, b) => a.turn - b.turn || a.mtimeMs - b.mtimeMs);
     let excessBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) - this.#maxBytes;
     for (const { name, sizeBytes } of files) {

@@ -32,6 +32,7 @@ export class TreeBuilder {
   #job: Job | undefined;
   #stallTimer: NodeJS.Timeout | undefined;
   #nextId = 1;
+  #isStopped = false;
   #queue: Promise<unknown> = Promise.resolve();
 
   /** @param stallMs a thread that reports nothing for this long while it builds is given up. */
@@ -44,19 +45,22 @@ export class TreeBuilder {
    *
    * @throws SwarmError STORE_FAULT when the file can't be read, its tree not be written, or the disk hangs; INTERRUPTED on abort.
    */
-  build(order: TreeBuild, { signal }: { readonly signal: AbortSignal }): Promise<ChunkRule | undefined> {
+  async build(order: TreeBuild, { signal }: { readonly signal: AbortSignal }): Promise<ChunkRule | undefined> {
+    if (signal.aborted) throw toSwarmError(signal.reason, "INTERRUPTED");
     const turn = this.#queue.then(() => this.#run(order, signal));
     this.#queue = turn.catch(() => {});
-    return turn;
+    return untilAborted(turn, signal);
   }
 
-  /** Ends the thread; a build in progress fails. */
+  /** Ends the thread for good; builds in progress and in the queue fail. */
   async stop(): Promise<void> {
-    await this.#end(new SwarmError("INTERRUPTED", "the node stops"));
+    this.#isStopped = true;
+    await this.#end(stopped());
   }
 
   async #run(order: TreeBuild, signal: AbortSignal): Promise<ChunkRule | undefined> {
     if (signal.aborted) throw toSwarmError(signal.reason, "INTERRUPTED");
+    if (this.#isStopped) throw stopped();
     const id = this.#nextId++;
     const worker = this.#start();
     const onAbort = () => {
@@ -87,7 +91,11 @@ export class TreeBuilder {
     if (this.#worker !== undefined) return this.#worker;
     const worker = new Worker(new URL("./tree-worker.js", import.meta.url));
     worker.on("message", (report: TreeReport) => this.#take(report));
-    worker.on("error", (cause) => void this.#end(fault("a file", cause)));
+    const end = (cause: unknown) => {
+      if (this.#worker === worker) void this.#end(fault("a file", cause));
+    };
+    worker.on("error", end);
+    worker.on("exit", (code) => end(new Error(`the thread ended with code ${code}`)));
     this.#worker = worker;
     return worker;
   }
@@ -111,6 +119,24 @@ export class TreeBuilder {
     worker?.ref();
     await worker?.terminate();
   }
+}
+
+/** Who waits in the queue need not wait for its turn to be let go. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(toSwarmError(signal.reason, "INTERRUPTED"));
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function stopped(): SwarmError {
+  return new SwarmError("INTERRUPTED", "the node stops");
 }
 
 function fault(path: string, cause: unknown): SwarmError {

@@ -3,7 +3,7 @@
  *
  * In: `TreeRequest` messages, one file at a time. Out: `TreeReport` messages.
  */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, openSync, renameSync, rmSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
 import type { ChunkRule } from "./chunker.js";
 import { type BuiltTree, buildTree } from "./tree-build.js";
@@ -38,8 +38,8 @@ function write(tree: BuiltTree, request: TreeRequest & { readonly type: "build" 
   try {
     const fd = openSync(temporary, "w", 0o600);
     try {
+      // Not synced: what a crash leaves of it is found to be damaged when it is used.
       writeTree(fd, tree, request);
-      fsyncSync(fd);
     } finally {
       closeSync(fd);
     }

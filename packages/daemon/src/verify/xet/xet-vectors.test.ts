@@ -9,6 +9,7 @@ import { createWasmKeyedBlake3, type KeyedBlake3, loadNativeKeyedBlake3 } from "
 import { TreeFold } from "./tree-fold.js";
 import { bytesOfXetHash, formatXetHash, type HashedRange, parseXetHash, type XetHash, XetHasher } from "./xet-hash.js";
 
+fc.configureGlobal({ seed: 20_26 });
 const RULES = ["spec", "legacy"] as const;
 const native = await loadNativeKeyedBlake3();
 

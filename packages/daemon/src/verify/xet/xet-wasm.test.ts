@@ -5,6 +5,7 @@ import { Blake3Tree, type HeldPart, measureRest } from "./blake3-tree.js";
 import { createWasmKeyedBlake3, loadKeyedBlake3, loadNativeKeyedBlake3 } from "./keyed-blake3.js";
 import { XET_WASM_BINARY } from "./xet-wasm-binary.js";
 
+fc.configureGlobal({ seed: 20_26 });
 const KEY = Buffer.alloc(32, 0x5a);
 const native = await loadNativeKeyedBlake3();
 
