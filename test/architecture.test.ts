@@ -158,6 +158,7 @@ const ROOMS: readonly Room[] = [
 /** Files at the top of the daemon that join the rooms; they may see everything. */
 const JOINTS = [
   "node.ts",
+  "adopt-cache.ts",
   "node-commands.ts",
   "node-limits.ts",
   "swarm.ts",

@@ -1,7 +1,8 @@
 /** One node: builds the rooms, joins them, starts them in order and stops them in reverse. */
+import { join } from "node:path";
 import { performance } from "node:perf_hooks";
-import { type BlobId, parseRevision, SHARD_BYTES, VERSION } from "@swarmd/protocol";
-import { offerCache } from "./announce/offer-cache.js";
+import { type BlobId, SHARD_BYTES, VERSION } from "@swarmd/protocol";
+import { adoptCache } from "./adopt-cache.js";
 import type { NodeConfig } from "./config.js";
 import { Engine, SWARM_DEFAULTS, type SwarmOptions } from "./core/engine.js";
 import type { Input } from "./core/messages.js";
@@ -15,7 +16,7 @@ import { Pulls } from "./pull/pulls.js";
 import { type Clock, Pump } from "./pump.js";
 import type { Admit } from "./serve/ports.js";
 import { BlobStore } from "./store/blob-store.js";
-import { listRepos } from "./store/listing.js";
+import { VisibilityRecords } from "./store/visibility-records.js";
 import type { Swarm, SwarmDeps } from "./swarm.js";
 import { limitSource } from "./transfer/limited-source.js";
 import { Transfers } from "./transfer/transfers.js";
@@ -59,6 +60,8 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const store = new BlobStore({ cacheDir, stateDir }, { createShardHasher, events, onLost });
   await store.start();
 
+  const visibility = new VisibilityRecords({ path: join(stateDir, "visibility.json"), endpoint });
+
   // origin: where they come from.
   const origin = new Origin({ endpoint, token, workers, version: VERSION, ...options.origin }, { events });
 
@@ -85,6 +88,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   // pull: what people ask for.
   const pulls = new Pulls(config, {
     origin: origin.hub,
+    visibility,
     files: origin.urls,
     store,
     locators: origin.sources,
@@ -94,7 +98,8 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
 
   // announce: what was here before is offered once it is known to be public.
   const adopting = new AbortController();
-  const adopted = adoptCache({ store, origin, pump, offline: config.offline || config.noPeer }, adopting.signal);
+  const { offline, noPeer } = config;
+  const adopted = adoptCache({ store, visibility, origin, pump, offline, noPeer }, adopting.signal);
   return {
     commands: nodeCommands({ pulls, store, verifier, rates: { maxOrigin, ...ratesOf(swarm) } }),
     views: nodeViews(config, { pulls, store, swarm }),
@@ -125,35 +130,4 @@ async function joinSwarm(config: NodeConfig, deps: SwarmDeps): Promise<Swarm> {
 function swarmOptions(swarm: Swarm): SwarmOptions {
   const { id: self, capacityBytesPerS } = swarm;
   return { self, epoch: Date.now(), capacityBytesPerS, isCluster: false, ...SWARM_DEFAULTS };
-}
-
-interface AdoptDeps {
-  readonly store: BlobStore;
-  readonly origin: Origin;
-  readonly pump: Pump;
-  readonly offline: boolean;
-}
-
-/** Learns what the cache holds, and offers it to the LAN. What fails here only makes the node know and offer less. */
-async function adoptCache({ store, origin, pump, offline }: AdoptDeps, signal: AbortSignal): Promise<void> {
-  try {
-    await store.adopt({ signal });
-    if (offline) return;
-    await offerCache(
-      {
-        cache: { repos: (options) => listRepos(store.cacheDir, options) },
-        visibility: {
-          isPublic: async (repo, options) => {
-            const { isPrivate, isGated } = await origin.hub.resolve(repo, parseRevision("main"), options);
-            return !isPrivate && !isGated;
-          },
-        },
-        // Removed while the origin was being asked: then there is nothing to offer.
-        offer: (blob) => store.has(blob.id) && pump.push({ type: "have", blob: { ...blob, origin: "ranges" } }),
-      },
-      { signal },
-    );
-  } catch {
-    // Aborted by the end of the node, or a cache that can't be read: pulls say so themselves.
-  }
 }

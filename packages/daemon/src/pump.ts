@@ -89,11 +89,23 @@ export class Pump implements BlobWants, Admit {
 
   want(request: WantRequest): Promise<BlobSources> {
     if (this.#stopped.signal.aborted) return Promise.reject(new SwarmError("INTERRUPTED", "the node is stopping"));
-    const { pull, blob: id, sizeBytes, home, origin, isPrivate, peers, originRequests, order, headBytes } = request;
+    const {
+      pull,
+      blob: id,
+      sizeBytes,
+      home,
+      origin,
+      isPrivate,
+      peers,
+      fromOrigin,
+      originRequests,
+      order,
+      headBytes,
+    } = request;
     return new Promise((resolve, reject) => {
       this.#waiting.set(waitKey(pull, id), { pull, blob: id, home, resolve, reject });
       const blob = { id, sizeBytes, origin, isPrivate };
-      this.push({ type: "want", pull, blob, options: { peers, origin: true, originRequests, order, headBytes } });
+      this.push({ type: "want", pull, blob, options: { peers, origin: fromOrigin, originRequests, order, headBytes } });
     });
   }
 

@@ -171,7 +171,7 @@ function noSourceFault(session: Session): Fault {
   return {
     code: "OFFLINE",
     blame: "none",
-    message: `${session.blob} is not in the cache, and the origin may not be asked`,
-    hint: "Pull without --offline (and without HF_HUB_OFFLINE) once there is a network.",
+    message: `${session.blob} is not in the cache, no node that can be reached offers it, and the origin may not be asked`,
+    hint: "Start a node that holds it, or pull without --offline (and without HF_HUB_OFFLINE) once there is a network.",
   };
 }

@@ -5,7 +5,18 @@ interface Cancellable {
   readonly signal: AbortSignal;
 }
 
-/** The Hub, as far as metadata goes. */
+/** What is remembered of the origin's word on who may read a repo. */
+export interface KnownVisibility {
+  /** `undefined`: nobody knows. */
+  find(repo: RepoRef): Promise<{ readonly isPrivate: boolean; readonly isGated: boolean } | undefined>;
+  /** The origin has spoken; `undefined` when it says that there is nothing, or nothing for us. */
+  note(
+    repo: RepoRef,
+    visibility: { readonly isPrivate: boolean; readonly isGated: boolean } | undefined,
+  ): Promise<void>;
+}
+
+/** Where metadata comes from: the Hub. Whoever else is trusted as much may stand behind this port. */
 export interface RepoOrigin {
   /** What a revision points at now. */
   resolve(
@@ -123,6 +134,8 @@ export interface WantRequest {
   /** The repo whose folder it goes to; none for the file behind a URL. */
   readonly home: RepoRef | undefined;
   readonly peers: boolean;
+  /** `false`: from peers or not at all. */
+  readonly fromOrigin: boolean;
   readonly originRequests: number;
   readonly order: number;
   readonly headBytes: number;

@@ -14,10 +14,19 @@ function file(path: string, sizeBytes: number, digit: string): RepoFile {
 
 const FILES = [file("big.safetensors", 5_000_000, "1"), file("config.json", 10, "2"), file("copy.json", 10, "2")];
 
+const OPEN = { isPrivate: false, isGated: false };
+
 /** An origin and a store that know what they are told, and note what they are asked. */
-function world(options: { ref?: CommitId; tree?: readonly RepoFile[]; down?: SwarmError; isGated?: boolean }) {
+function world(options: {
+  ref?: CommitId;
+  tree?: readonly RepoFile[];
+  down?: SwarmError;
+  isGated?: boolean;
+  known?: typeof OPEN;
+}) {
   const asked: string[] = [];
   const warnings: string[] = [];
+  const noted: (typeof OPEN | undefined)[] = [];
   const origin: RepoOrigin = {
     resolve: async () => {
       asked.push("resolve");
@@ -37,7 +46,16 @@ function world(options: { ref?: CommitId; tree?: readonly RepoFile[]; down?: Swa
     },
     checkFileNames: async () => {},
   };
-  return { asked, warnings, deps: { origin, store, warn: (message: string) => void warnings.push(message) } };
+  const visibility = {
+    find: async () => options.known,
+    note: async (_repo: unknown, said: typeof OPEN | undefined) => void noted.push(said),
+  };
+  return {
+    asked,
+    warnings,
+    noted,
+    deps: { origin, visibility, store, warn: (message: string) => void warnings.push(message) },
+  };
 }
 
 function request(more: { revision?: string; include?: string[]; offline?: boolean } = {}) {
@@ -121,4 +139,37 @@ describe("headBytesOf", () => {
   ] as const) {
     it(`${path}: ${hasHead ? "a header" : "none"}`, () => assert.equal(headBytesOf(path) > 0, hasHead));
   }
+});
+
+describe("who may see a repo", () => {
+  const gated = { isPrivate: false, isGated: true };
+  const down = new SwarmError("ORIGIN_UNREACHABLE", "no route");
+  const table = [
+    { id: "a known commit of which the origin said nothing", revision: COMMIT, isPrivate: true },
+    { id: "a known commit that the origin called open", revision: COMMIT, known: OPEN, isPrivate: false },
+    { id: "a known commit that the origin called gated", revision: COMMIT, known: gated, isPrivate: true },
+    { id: "a branch, offline, once called open", offline: true, known: OPEN, isPrivate: false },
+    { id: "a branch, offline, of which nothing is known", offline: true, isPrivate: true },
+    { id: "a branch while the origin is down, once called open", down, known: OPEN, isPrivate: false },
+    { id: "a branch while the origin is down, of which nothing is known", down, isPrivate: true },
+  ];
+  for (const { id, isPrivate, known, down: failure, ...asked } of table) {
+    it(`${id}: ${isPrivate ? "members of the cluster only" : "everybody"}`, async () => {
+      const more = { ...(known === undefined ? {} : { known }), ...(failure === undefined ? {} : { down: failure }) };
+      const { deps } = world({ ref: COMMIT, tree: FILES, ...more });
+      assert.equal((await planRepo(request(asked), deps, SIGNAL)).isPrivate, isPrivate);
+    });
+  }
+
+  it("is noted when the origin speaks, and forgotten when it denies the repo; silence changes nothing", async () => {
+    const open = world({ tree: FILES });
+    await planRepo(request(), open.deps, SIGNAL);
+    assert.deepEqual(open.noted, [{ isPrivate: false, isGated: false }]);
+    const denied = world({ tree: FILES, down: new SwarmError("REPO_NOT_FOUND", "gone") });
+    await assert.rejects(planRepo(request(), denied.deps, SIGNAL), { code: "REPO_NOT_FOUND" });
+    assert.deepEqual(denied.noted, [undefined]);
+    const silent = world({ ref: COMMIT, tree: FILES, down });
+    await planRepo(request(), silent.deps, SIGNAL);
+    assert.deepEqual(silent.noted, []);
+  });
 });

@@ -11,7 +11,7 @@ import {
   SwarmError,
   toSwarmError,
 } from "@swarmd/protocol";
-import type { PullStore, RepoOrigin } from "./ports.js";
+import type { KnownVisibility, PullStore, RepoOrigin } from "./ports.js";
 
 export interface PlanRequest {
   readonly repo: RepoRef;
@@ -32,6 +32,7 @@ export interface RepoPlan {
 
 interface PlanDeps {
   readonly origin: RepoOrigin;
+  readonly visibility: KnownVisibility;
   readonly store: Pick<PullStore, "readRef" | "readTree" | "writeTree" | "checkFileNames">;
   readonly warn: (message: string) => void;
 }
@@ -65,31 +66,43 @@ export async function planRepo(request: PlanRequest, deps: PlanDeps, signal: Abo
 
 async function resolveCommit(
   { repo, revision, offline }: PlanRequest,
-  { origin, store, warn }: PlanDeps,
+  { origin, store, visibility, warn }: PlanDeps,
   signal: AbortSignal,
 ): Promise<{ readonly commit: CommitId; readonly isPrivate: boolean }> {
-  // Whether a repo seen only in the cache is private nobody can tell: so it is treated as if it were.
   if (isCommitId(revision)) {
     const commit: CommitId = revision;
-    if (offline || (await store.readTree(repo, commit)) !== undefined) return { commit, isPrivate: true };
+    if (offline || (await store.readTree(repo, commit)) !== undefined) {
+      return { commit, isPrivate: await isKnownPrivate(repo, visibility) };
+    }
   }
   if (offline) {
     const commit = await store.readRef(repo, revision);
     if (commit === undefined) throw offlineError(repo, revision);
-    return { commit, isPrivate: true };
+    return { commit, isPrivate: await isKnownPrivate(repo, visibility) };
   }
   try {
     const { commit, isPrivate, isGated } = await origin.resolve(repo, revision, { signal });
+    await visibility.note(repo, { isPrivate, isGated });
     // What is behind a gate was given to this user, not to the neighbours: it moves no further than private files do.
     return { commit, isPrivate: isPrivate || isGated };
   } catch (error) {
     const { code, message } = toSwarmError(error);
+    if (CLOSED.has(code)) await visibility.note(repo, undefined);
     const commit = ORIGIN_DOWN.has(code) ? await store.readRef(repo, revision) : undefined;
     if (commit === undefined) throw error;
     warn(`${message}: going by what ${revision} was when it was last pulled (${commit.slice(0, 8)})`);
-    return { commit, isPrivate: true };
+    return { commit, isPrivate: await isKnownPrivate(repo, visibility) };
   }
 }
+
+/** By what the origin last said. A repo of which it said nothing may be private: so it is treated as if it were. */
+async function isKnownPrivate(repo: RepoRef, visibility: KnownVisibility): Promise<boolean> {
+  const known = await visibility.find(repo);
+  return known === undefined || known.isPrivate || known.isGated;
+}
+
+/** What was open to all no longer is. */
+const CLOSED: ReadonlySet<string> = new Set(["REPO_NOT_FOUND", "ACCESS_DENIED", "ACCESS_GATED"]);
 
 const ORIGIN_DOWN: ReadonlySet<string> = new Set([
   "ORIGIN_UNREACHABLE",

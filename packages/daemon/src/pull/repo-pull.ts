@@ -1,7 +1,7 @@
 import { type BlobId, formatRepo, type RepoFile, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
 import type { DoneEvent, PullEvent } from "@swarmd/protocol/api";
 import { SourceTally, wantAll } from "./blob-pull.js";
-import type { BlobWants, Locators, PullStore, RepoOrigin, WantRequest } from "./ports.js";
+import type { BlobWants, KnownVisibility, Locators, PullStore, RepoOrigin, WantRequest } from "./ports.js";
 import { PullMeter } from "./pull-meter.js";
 import { blobsInOrder, headBytesOf, planRepo, type RepoPlan } from "./repo-plan.js";
 import { withProgress } from "./with-progress.js";
@@ -26,6 +26,7 @@ export interface RepoPullRequest extends PullOptions {
 
 export interface PullDeps {
   readonly origin: RepoOrigin;
+  readonly visibility: KnownVisibility;
   readonly store: PullStore;
   readonly locators: Locators;
   readonly wants: BlobWants;
@@ -59,7 +60,7 @@ export async function pullRepo(
     for (const file of files) await placeRepoFile(file, { plan, request, store: deps.store, signal });
   };
   if (!request.dryRun) {
-    if (request.offline && missing.length > 0) throw missingOffline(missing);
+    if (request.offline && !request.peers && missing.length > 0) throw missingOffline(missing);
     for (const { files } of present) {
       await place(files);
       for (const file of files) {
@@ -106,7 +107,7 @@ function sizeOf(blobs: readonly BlobFiles[]): number {
 function missingOffline(missing: readonly BlobFiles[]): SwarmError {
   const [first] = missing;
   return new SwarmError("OFFLINE", `${missing.length} files are not in the cache, such as ${first?.files[0]?.path}`, {
-    hint: "Pull once without --offline (and without HF_HUB_OFFLINE).",
+    hint: "Pull without --no-peer if another node has them, or without --offline (and without HF_HUB_OFFLINE).",
   });
 }
 
@@ -139,6 +140,7 @@ async function fetchMissing(
       isPrivate: plan.isPrivate,
       home: repo,
       peers: request.peers,
+      fromOrigin: !request.offline,
       originRequests: request.workers,
       order,
       headBytes: headBytesOf(path),

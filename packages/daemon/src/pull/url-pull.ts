@@ -10,7 +10,7 @@ export interface UrlPullRequest extends PullOptions {
   readonly url: string;
 }
 
-export interface UrlPullDeps extends Omit<PullDeps, "origin"> {
+export interface UrlPullDeps extends Omit<PullDeps, "origin" | "visibility"> {
   readonly files: FileOrigin;
 }
 
@@ -101,6 +101,7 @@ async function fetchFile(
     isPrivate: true,
     home: undefined,
     peers: request.peers,
+    fromOrigin: true,
     originRequests: request.workers,
     order: 0,
     headBytes: 0,

@@ -91,6 +91,52 @@ async function begin(serve: Serve, request: LaneRequest) {
   return answer;
 }
 
+describe("a request over several shards", () => {
+  /** An engine that serves these shards only, and hears of every request. */
+  function setUpShards(allowed: readonly number[]) {
+    const content = Buffer.alloc(3_500, "x");
+    const blob = new ArrivingBlob(content);
+    const calls: string[] = [];
+    const serve = new Serve(
+      { bufferBytes: 64, idleMs: 30_000 },
+      {
+        admit: {
+          ask: async ({ shard, startBytes }) => {
+            calls.push(`ask ${shard} from ${startBytes}`);
+            const isAllowed = allowed.includes(shard);
+            return isAllowed ? { kind: "serve" } : { kind: "refuse", code: "PEER_BUSY", redirect: [B] };
+          },
+          served: (request) => calls.push(`served ${request}`),
+        },
+        reader: { open: async () => blob },
+      },
+    );
+    return { blob, calls, serve };
+  }
+
+  it("asks for each shard, when the one before it has left", async () => {
+    const { serve, calls } = setUpShards([0, 1, 2, 3]);
+    const outlet = new Collector();
+    await (await begin(serve, ask(700))).send(outlet, { signal: never });
+    assert.equal(Buffer.concat(outlet.chunks).length, 2_800);
+    const asks = ["ask 0 from 700", "ask 1 from 1000", "ask 2 from 2000", "ask 3 from 3000"];
+    assert.deepEqual(
+      calls,
+      asks.flatMap((line, index) => [line, `served ${index + 1}`]),
+    );
+  });
+
+  it("is broken off before the first byte of a shard that is refused", async () => {
+    const { serve, calls, blob } = setUpShards([0, 1]);
+    const outlet = new Collector();
+    const sending = (await begin(serve, ask(0))).send(outlet, { signal: never });
+    await assert.rejects(sending, { code: "PEER_BUSY", redirect: [B] });
+    assert.equal(Buffer.concat(outlet.chunks).length, 2_000);
+    assert.deepEqual([calls.filter((line) => line.startsWith("ask")).length, blob.closed], [3, 1]);
+    assert.equal(serve.uploads().length, 0);
+  });
+});
+
 describe("Serve", () => {
   it("sends exactly the range, however it arrives, and never reads above the watermark", async () => {
     await fc.assert(
@@ -114,7 +160,8 @@ describe("Serve", () => {
           }
           await sending;
           assert.ok(Buffer.concat(outlet.chunks).equals(content.subarray(startBytes, endBytes)));
-          assert.deepEqual([served.length, blob.closed, blob.listeners, serve.uploads().length], [1, 1, 0, 0]);
+          const shards = Math.ceil(endBytes / blob.shardBytes) - Math.floor(startBytes / blob.shardBytes);
+          assert.deepEqual([served.length, blob.closed, blob.listeners, serve.uploads().length], [shards, 1, 0, 0]);
           assert.equal(serve.sentBytesTo(A).get(undefined), endBytes - startBytes);
         },
       ),

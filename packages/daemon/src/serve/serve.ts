@@ -3,7 +3,7 @@
  * orders to break off. *Out*: refusals, streams of bytes up to the watermark and on as it rises, `served` for each, counts.
  * *Never*: decides who gets a slot, sends a byte that is not written yet, or changes a file.
  */
-import { type BlobId, type NodeId, SwarmError, shardAt, toSwarmError } from "@swarmd/protocol";
+import { type BlobId, type NodeId, SwarmError, shardAt, shardEnd, toSwarmError } from "@swarmd/protocol";
 import type {
   Admit,
   LaneOutlet,
@@ -39,8 +39,10 @@ export interface UploadView {
   readonly sentBytes: number;
 }
 
+/** A request of a peer; `request` is what the engine calls the shard of it that is being sent now. */
 interface Upload {
-  readonly request: number;
+  request: number;
+  shard: number;
   readonly asked: LaneRequest;
   readonly range: { readonly startBytes: number; readonly endBytes: number };
   readonly blob: OpenBlob;
@@ -110,7 +112,7 @@ export class Serve {
   stopServing(request: number): void {
     const upload = this.#uploads.get(request);
     if (upload === undefined) return;
-    this.#tainted.add(taintKey(upload.asked, shardAt(upload.range.startBytes, upload.blob.shardBytes)));
+    this.#tainted.add(taintKey(upload.asked, upload.shard));
     if (this.#tainted.size > MOST_TAINTED) this.#tainted.delete(this.#tainted.values().next().value as string);
     upload.stop.abort(new SwarmError("PEER_TAINTED", `what was sent of ${upload.asked.blob} proved wrong`));
   }
@@ -145,6 +147,7 @@ export class Serve {
     }
     return this.#serve({
       request,
+      shard,
       asked,
       range: { startBytes, endBytes },
       blob,
@@ -172,27 +175,63 @@ export class Serve {
     byHost.set(fromHost, (byHost.get(fromHost) ?? 0) + bytes);
   }
 
+  /** Shard by shard, for each is asked for: somebody may have a whole file in one request, but no more than in many. */
   async #send(upload: Upload, outlet: LaneOutlet, signal: AbortSignal): Promise<void> {
-    const { request, asked, range, blob, stop } = upload;
+    const { range, blob } = upload;
     try {
-      await sendRange({
-        ...range,
-        blob,
-        outlet,
-        buffers: this.#buffers,
-        limit: this.#deps.limit,
-        idleMs: this.#opts.idleMs,
-        onSent: (bytes) => {
-          upload.sentBytes += bytes;
-          this.#countSent(asked, bytes);
-        },
-        signal: AbortSignal.any([signal, stop.signal]),
-      });
+      for (let at = range.startBytes; at < range.endBytes; ) {
+        if (at > range.startBytes) await this.#goOn(upload, at);
+        const endBytes = Math.min(range.endBytes, shardEnd(upload.shard, blob.sizeBytes, blob.shardBytes));
+        await this.#sendShard(upload, { startBytes: at, endBytes }, outlet, signal);
+        at = endBytes;
+      }
     } finally {
-      this.#uploads.delete(request);
-      this.#deps.admit.served(request);
+      this.#uploads.delete(upload.request);
+      this.#deps.admit.served(upload.request);
       await blob.close();
     }
+  }
+
+  /** Gives the slot back, and asks for the next shard's. @throws SwarmError as the engine refuses: the request is broken off */
+  async #goOn(upload: Upload, startBytes: number): Promise<void> {
+    const { peer, blob } = upload.asked;
+    this.#uploads.delete(upload.request);
+    this.#deps.admit.served(upload.request);
+    upload.request = this.#nextRequest++;
+    upload.shard = shardAt(startBytes, upload.blob.shardBytes);
+    this.#uploads.set(upload.request, upload);
+    const verdict = await this.#deps.admit.ask({
+      request: upload.request,
+      peer,
+      blob,
+      shard: upload.shard,
+      startBytes,
+    });
+    if (verdict.kind === "refuse") {
+      throw new SwarmError(verdict.code, MESSAGES[verdict.code], { redirect: verdict.redirect });
+    }
+  }
+
+  #sendShard(
+    upload: Upload,
+    part: { readonly startBytes: number; readonly endBytes: number },
+    outlet: LaneOutlet,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { asked, blob, stop } = upload;
+    return sendRange({
+      ...part,
+      blob,
+      outlet,
+      buffers: this.#buffers,
+      limit: this.#deps.limit,
+      idleMs: this.#opts.idleMs,
+      onSent: (bytes) => {
+        upload.sentBytes += bytes;
+        this.#countSent(asked, bytes);
+      },
+      signal: AbortSignal.any([signal, stop.signal]),
+    });
   }
 }
 

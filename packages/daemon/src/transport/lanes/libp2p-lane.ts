@@ -17,7 +17,7 @@ import {
   SHARD_PROTOCOL,
 } from "@swarmd/protocol/wire";
 import { type MessageStream, messagesOf, readMessage, toPeerError, withStream } from "../bounded.js";
-import type { LaneHandler, LaneOutlet, LaneService } from "./ports.js";
+import type { LaneHandler, LaneOutlet, LaneService, RefusalCode } from "./ports.js";
 
 /** Takes bytes in order. The transfer room's port of the same name. */
 export interface ByteSink {
@@ -97,9 +97,9 @@ export class Libp2pLane {
     try {
       await service.send(outlet, { signal });
     } catch (error) {
-      const { code, message } = toSwarmError(error);
-      if (code !== "PEER_TAINTED") throw error;
-      const refusal = encodeShardAnswer({ type: "refusal", refusal: { code, message, redirect: [] } });
+      const { code, message, redirect = [] } = toSwarmError(error);
+      if (!isRefusal(code)) throw error;
+      const refusal = encodeShardAnswer({ type: "refusal", refusal: { code, message, redirect } });
       await messages.writeV([BROKEN_OFF, refusal], { signal: this.#idle(total) });
     }
   }
@@ -196,4 +196,9 @@ export class Libp2pLane {
 
 function interrupted(peer: NodeId, cause: unknown): SwarmError {
   return new SwarmError("INTERRUPTED", `the transfer from ${peer} was stopped`, { cause });
+}
+
+/** What may end a request midway, and is told to the asker. */
+function isRefusal(code: string): code is Exclude<RefusalCode, "PEER_FAULT"> {
+  return code === "PEER_TAINTED" || code === "PEER_BUSY" || code === "PEER_LACKS" || code === "PEER_DENIED";
 }
