@@ -1,7 +1,16 @@
 import { type BlobId, formatRepo, type RepoFile, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
 import type { DoneEvent, PullEvent } from "@swarmd/protocol/api";
 import { SourceTally, wantAll } from "./blob-pull.js";
-import type { BlobWants, KnownVisibility, Locators, PullStore, RepoOrigin, WantRequest } from "./ports.js";
+import type {
+  AnchorBasis,
+  BlobWants,
+  KnownVisibility,
+  Locators,
+  PullStore,
+  RepoMembers,
+  RepoOrigin,
+  WantRequest,
+} from "./ports.js";
 import { PullMeter } from "./pull-meter.js";
 import { blobsInOrder, headBytesOf, planRepo, type RepoPlan } from "./repo-plan.js";
 import { withProgress } from "./with-progress.js";
@@ -30,6 +39,8 @@ export interface PullDeps {
   readonly store: PullStore;
   readonly locators: Locators;
   readonly wants: BlobWants;
+  readonly members: RepoMembers;
+  readonly basis: AnchorBasis;
   readonly nowMs: () => number;
 }
 
@@ -138,9 +149,10 @@ async function fetchMissing(
       sizeBytes,
       origin: "ranges",
       isPrivate: plan.isPrivate,
+      hasAccess: plan.hasAccess,
       home: repo,
       peers: request.peers,
-      fromOrigin: !request.offline,
+      fromOrigin: plan.mayAskOrigin,
       originRequests: request.workers,
       order,
       headBytes: headBytesOf(path),

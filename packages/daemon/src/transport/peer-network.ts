@@ -203,6 +203,11 @@ export class PeerNetwork {
     this.#p2p.reach(parsePeerAddress(address));
   }
 
+  /** Dials a peer where it is said to be, as if it had been found there. */
+  find(peer: NodeId, addresses: readonly string[]): void {
+    if (!this.#isStopping) this.#p2p.find(peer, addresses.map(parsePeerAddress));
+  }
+
   /** To all peers, soon. */
   announce(record: WireAnnouncement): void {
     if (!this.#isStopping) this.#gossip?.announce(record);

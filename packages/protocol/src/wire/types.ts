@@ -42,6 +42,7 @@ export interface WireBlobNews {
     | { readonly kind: "exactly"; readonly size: number; readonly bits: Uint8Array }
     | { readonly kind: "more"; readonly shards: readonly number[] };
   readonly rooted: readonly number[];
+  readonly hasAccess?: boolean;
 }
 
 export interface WireAnnouncement {

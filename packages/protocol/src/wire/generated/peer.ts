@@ -228,6 +228,7 @@ export interface BlobNewsMessage {
   exactlySize: number
   more: number[]
   rooted: number[]
+  hasAccess: boolean
 }
 
 export namespace BlobNewsMessage {
@@ -289,6 +290,11 @@ export namespace BlobNewsMessage {
           }
         }
 
+        if ((obj.hasAccess != null && obj.hasAccess !== false)) {
+          w.uint32(120)
+          w.bool(obj.hasAccess)
+        }
+
         if (opts.lengthDelimited !== false) {
           w.ldelim()
         }
@@ -302,7 +308,8 @@ export namespace BlobNewsMessage {
           exactly: uint8ArrayAlloc(0),
           exactlySize: 0,
           more: [],
-          rooted: []
+          rooted: [],
+          hasAccess: false
         }
 
         const end = length == null ? reader.len : reader.pos + length
@@ -353,6 +360,10 @@ export namespace BlobNewsMessage {
               }
 
               obj.rooted.push(reader.uint32())
+              break
+            }
+            case 15: {
+              obj.hasAccess = reader.bool()
               break
             }
             default: {
