@@ -81,7 +81,7 @@ export class Uploads {
   #judge(asked: Asked): { readonly verdict: Verdict; readonly mayWait: boolean } {
     const { peer, blob, shard } = asked;
     const right = this.#rightOf(peer, blob);
-    if (right === "unheard") return { verdict: { kind: "refuse", code: "PEER_BUSY", redirect: [] }, mayWait: true };
+    if (right === "unheard") return { verdict: { kind: "refuse", code: "PEER_BUSY", redirect: [] }, mayWait: false };
     // Whoever may not know that we have it hears what we say of blobs that we have never heard of, and as soon.
     const standing: Standing = right === "hidden" ? { kind: "absent" } : this.#standing(asked);
     let [load, slowUploads, askerUploads] = [0, 0, 0];
