@@ -63,6 +63,7 @@ export class Cluster {
   #membership: Membership | undefined;
   /** Orders go one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
+  #orders = 0;
 
   constructor(options: ClusterOptions, deps: ClusterDeps) {
     this.#options = options;
@@ -265,6 +266,8 @@ export class Cluster {
   /** A new key of our cluster, from a member of it. It is written before the member hears that we have it, and used after. */
   async #takeKey(from: NodeId, grant: Grant): Promise<MemberAnswer> {
     const { clusterId, generation } = this.#need();
+    // Both keys would be the next one: better that one of us is told to join again.
+    if (this.#orders > 0) throw new SwarmError("PEER_BUSY", "this node is just changing its own cluster");
     if (grant.clusterId !== clusterId) throw new SwarmError("PEER_DENIED", "that is another cluster's key");
     if (grant.generation <= generation) throw new SwarmError("PEER_DENIED", "there is a newer key already");
     await this.#desk.close();
@@ -407,7 +410,10 @@ export class Cluster {
   }
 
   #inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
-    const turn = this.#turn.then(work, work);
+    this.#orders += 1;
+    const turn = this.#turn.then(work, work).finally(() => {
+      this.#orders -= 1;
+    });
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
