@@ -66,7 +66,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const visibility = new VisibilityRecords({ path: join(stateDir, "visibility.json"), endpoint });
 
   // origin: where they come from.
-  const origin = new Origin({ endpoint, token, workers, version: VERSION, ...options.origin }, { events });
+  const origin = new Origin({ endpoint, token, workers, version: VERSION, ...options.origin }, { events, logger });
 
   // cluster: who may be a peer at all.
   let swarm: Swarm | undefined;
