@@ -3,7 +3,7 @@
  * of its own, where the loopback interface is all there is, and what passes over it is captured. Prints what happened as JSON.
  */
 import { createHash } from "node:crypto";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterCreated, ClusterInvitation, ClusterRotated, ClusterStatus } from "@swarmd/protocol/api";
@@ -186,7 +186,9 @@ async function run(): Promise<Record<string, unknown>> {
     note("the origin is gone: members help each other");
     await pull(a, "acme/late");
     await hub.stop();
+    const withoutPeers = await fails(stranger, "pull", "acme/late", "--no-peer");
     const offline = await pull(stranger, "acme/late");
+    const basis = await readdir(join(stranger.folders.stateDir, "basis", "models--acme--late"));
 
     note("a member is removed");
     const removed = await swarm<ClusterRotated>(
@@ -232,7 +234,9 @@ async function run(): Promise<Record<string, unknown>> {
       seenInside,
       strangersPeers,
       withoutAccess,
+      withoutPeers,
       offline,
+      basis,
       removed,
       removedSees,
       left,

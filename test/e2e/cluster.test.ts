@@ -37,7 +37,9 @@ interface Result {
   readonly seenInside: { readonly secret: Seen; readonly gated: Seen; readonly clusterName: Pick<Seen, "name"> };
   readonly strangersPeers: number;
   readonly withoutAccess: Failed;
+  readonly withoutPeers: Failed;
   readonly offline: Done;
+  readonly basis: readonly string[];
   readonly removed: {
     readonly generation: number;
     readonly members: readonly string[];
@@ -124,6 +126,8 @@ describe("a cluster of processes", {
 
     // A member without access; then without an origin.
     assert.equal(result.withoutAccess.exitCode, 3);
+    assert.equal(result.withoutPeers.exitCode, 6);
+    assert.equal(result.basis.length, 1);
     assert.deepEqual([result.offline.bytesFromOrigin, result.offline.bytesFromPeers > size], [0, true]);
 
     // Removed, and left.

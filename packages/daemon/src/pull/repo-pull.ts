@@ -53,7 +53,8 @@ export async function pullRepo(
 ): Promise<DoneEvent> {
   const startedMs = deps.nowMs();
   const warn = (message: string) => onEvent({ type: "warning", message });
-  const plan = await planRepo(request, { ...deps, warn }, signal);
+  const members = request.peers ? deps.members : NOBODY;
+  const plan = await planRepo(request, { ...deps, members, warn }, signal);
   if (request.out !== undefined && plan.files.length !== 1) {
     throw new SwarmError("USAGE", `--out names one file, but ${plan.files.length} were asked for`, {
       hint: "Choose one with --include, or use --local-dir.",
@@ -94,6 +95,14 @@ export async function pullRepo(
     ...(request.dryRun ? { dryRun: true } : {}),
   };
 }
+
+/** For a pull that goes without peers. */
+const NOBODY: RepoMembers = {
+  areThere: false,
+  shareGated: false,
+  resolve: async () => undefined,
+  files: async () => undefined,
+};
 
 type BlobFiles = ReturnType<typeof blobsInOrder>[number];
 
