@@ -28,8 +28,10 @@ const MEETING_MS = 60_000;
 
 interface Node {
   readonly folders: Folders;
-  env: NodeJS.ProcessEnv;
-  daemon: Running;
+  readonly env: NodeJS.ProcessEnv;
+  readonly daemon: Running;
+  /** How long its log was when it last changed its peers: what it heard before does not count. */
+  since: number;
 }
 
 const noise = (seed: number) =>
@@ -45,13 +47,21 @@ const contents = {
 };
 type Repo = keyof typeof contents;
 
-/** What must not be seen of a private repo: its name, its file's digest in both forms, its size, and bytes from its middle. */
-function secretsOf(repo: Repo): Record<string, Buffer> {
+/** Of each repo that was pulled. */
+const commits = new Map<Repo, string>();
+
+/** What must not be seen of a private repo: its name, its commit, its file's digest in all forms, its size, and bytes from its middle. */
+function secretsOf(repo: Repo) {
   const digest = createHash("sha256").update(contents[repo]).digest();
+  const commit = commits.get(repo);
+  if (commit === undefined) throw new Error(`${repo} was not pulled yet: nothing can be known of it`);
   return {
     name: Buffer.from(repo.split("/")[1] as string),
+    commit: Buffer.from(commit),
+    rawCommit: Buffer.from(commit, "hex"),
     hex: Buffer.from(digest.toString("hex")),
     raw: digest,
+    base64: Buffer.from(digest.toString("base64").slice(0, 42)),
     size: Buffer.from(String(contents[repo].length)),
     bytes: contents[repo].subarray(2_000_000, 2_000_064),
   };
@@ -60,7 +70,8 @@ function secretsOf(repo: Repo): Record<string, Buffer> {
 async function startNode(endpoint: string, token: string | undefined, args: readonly string[] = []): Promise<Node> {
   const folders = await makeFolders();
   const env = environmentFor(folders, endpoint, token === undefined ? {} : { HF_TOKEN: token });
-  return { folders, env, daemon: await startDaemon(["--p2p-port", "0", "--lane-port", "0", ...args], env) };
+  const flags = ["--p2p-port", "0", "--lane-port", "0", "--log-level", "debug", ...args];
+  return { folders, env, daemon: await startDaemon(flags, env), since: 0 };
 }
 
 async function swarm<Value>(node: Node, ...args: readonly string[]): Promise<Value> {
@@ -96,13 +107,22 @@ interface Done {
   readonly bytesFromPeers: number;
 }
 
-/** Peers are met; what they hold is heard a moment later, so a pull is tried when its holder is known. */
+/** Peers are met; what they hold is heard a moment later. A pull that is to be served by them waits for that. */
+async function hears(node: Node, ...repos: readonly Repo[]): Promise<void> {
+  for (const repo of repos) {
+    const whole = `sha256:${secretsOf(repo).hex} all`;
+    await until(`${repo} is heard of`, async () => node.daemon.stderr().indexOf(whole, node.since) !== -1);
+  }
+}
+
 async function pull(node: Node, repo: Repo, ...more: readonly string[]): Promise<Done> {
-  await sleep(500);
   const { exitCode, stdout, stderr }: Finished = await runSwarm(["pull", repo, "--json", ...more], node.env);
   if (exitCode !== 0)
     throw new Error(`pull ${repo} ended with ${exitCode}: ${stdout.slice(-600)} ${stderr.slice(-600)}`);
-  const { bytesFromOrigin, bytesFromPeers } = jsonLines(stdout).at(-1) as unknown as Done;
+  const { bytesFromOrigin, bytesFromPeers, commit } = jsonLines(stdout).at(-1) as unknown as Done & {
+    readonly commit: string;
+  };
+  commits.set(repo, commit);
   return { bytesFromOrigin, bytesFromPeers };
 }
 
@@ -134,6 +154,8 @@ async function run(): Promise<Record<string, unknown>> {
     note("open mode: a private repo stays where it is");
     await until("all three met", async () => (await peersOf(a)) === 2 && (await peersOf(stranger)) === 2);
     for (const repo of ["acme/secret", "acme/gated", "acme/open"] as const) await pull(a, repo);
+    await hears(b, "acme/open");
+    await hears(stranger, "acme/open");
     const inOpenMode = {
       secretForOwner: await pull(b, "acme/secret"),
       openForStranger: await pull(stranger, "acme/open"),
@@ -149,12 +171,18 @@ async function run(): Promise<Record<string, unknown>> {
     nodes.push(shy);
     await until("the fourth is met", async () => (await peersOf(stranger)) === 3);
     await pull(shy, "acme/plain");
+    await hears(stranger, "acme/plain");
     const fromShy = await pull(stranger, "acme/plain");
     const seenFromShy = capture.find(secretsOf("acme/plain"));
     await stopDaemon(shy.daemon);
     capture.clear();
 
+    const heardInOpenMode = (["acme/open", "acme/secret", "acme/gated"] as const).map((repo) =>
+      stranger.daemon.stderr().includes(secretsOf(repo).hex.toString()),
+    );
+
     note("a code: wrong twice, then right; the third wrong one voids it");
+    for (const node of nodes) node.since = node.daemon.stderr().length;
     const created = await swarm<ClusterCreated>(a, "cluster", "create", "--name", "laboratory");
     const { code, port } = created.invited as ClusterInvitation;
     const tries = [
@@ -169,6 +197,7 @@ async function run(): Promise<Record<string, unknown>> {
 
     note("inside, private and gated files move over the LAN, encrypted");
     await swarm(b, "rm", "acme/secret", "--yes");
+    await hears(b, "acme/secret", "acme/gated");
     const inside = { secret: await pull(b, "acme/secret"), gated: await pull(b, "acme/gated") };
     const seenInside = {
       secret: capture.find(secretsOf("acme/secret")),
@@ -185,6 +214,7 @@ async function run(): Promise<Record<string, unknown>> {
 
     note("the origin is gone: members help each other");
     await pull(a, "acme/late");
+    await hears(stranger, "acme/late");
     await hub.stop();
     const withoutPeers = await fails(stranger, "pull", "acme/late", "--no-peer");
     const offline = await pull(stranger, "acme/late");
@@ -209,11 +239,13 @@ async function run(): Promise<Record<string, unknown>> {
     await swarm(stranger, "cluster", "leave");
     const keyFile = join(a.folders.root, "swarm.key");
     await writeFile(keyFile, `/key/swarm/psk/1.0.0/\n/base16/\n${"5a".repeat(32)}\n`);
+    for (const node of nodes) node.since = node.daemon.stderr().length;
     const options = ["--share-gated", "members", "--key", keyFile];
     const second = await swarm<ClusterCreated>(a, "cluster", "create", ...options);
     await swarm(stranger, "cluster", "join", (second.invited as ClusterInvitation).code);
     await until("both met", async () => (await connected(stranger)) === 1);
     const shown = await swarm<{ readonly swarmKey: string }>(stranger, "cluster", "key", "--show");
+    await hears(stranger, "acme/secret");
     const sharedWithAll = await pull(stranger, "acme/secret");
     const seenWithAll = capture.find(secretsOf("acme/secret"));
     for (const { folders } of nodes) await assertCacheIsSound(folders.cacheDir);
@@ -226,6 +258,7 @@ async function run(): Promise<Record<string, unknown>> {
       seenWithAll,
       inOpenMode,
       seenInOpenMode,
+      heardInOpenMode,
       tries,
       joined: joined.name,
       afterVoid,

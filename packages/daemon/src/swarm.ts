@@ -262,10 +262,18 @@ export class Swarm implements LaneOpener, PeerList {
         events: {
           peerUp: (peer, routes) => push({ type: "peer-up", peer, links: routes }),
           peerDown: (peer) => push({ type: "peer-down", peer }),
-          heard: (peer, record) => push({ type: "heard", peer, record: fromWire(record) }),
+          heard: (peer, record) => this.#heard(peer, fromWire(record)),
         },
       },
     );
+  }
+
+  #heard(peer: NodeId, record: Announcement): void {
+    const { logger, push } = this.#deps;
+    push({ type: "heard", peer, record });
+    if (record.blobs.length === 0 || !logger.isLevelEnabled("debug")) return;
+    const blobs = record.blobs.slice(0, LOGGED_BLOBS).map(({ blob, holds }) => `${blob} ${holds.kind}`);
+    logger.debug({ peer, blobs, count: record.blobs.length }, "a peer said what it has");
   }
 
   get #started(): PeerNetwork {
@@ -280,6 +288,8 @@ function portOf(address: string | undefined): number | undefined {
   return port === undefined ? undefined : Number(port);
 }
 
+/** A log is read by people. */
+const LOGGED_BLOBS = 16;
 const GIGABIT = 125_000_000;
 /** More than one start ever answers: requests of different starts have different names. */
 const REQUESTS_PER_START = 2 ** 40;
