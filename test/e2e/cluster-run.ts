@@ -174,6 +174,10 @@ async function run(): Promise<Record<string, unknown>> {
     await hears(stranger, "acme/plain");
     const fromShy = await pull(stranger, "acme/plain");
     const seenFromShy = capture.find(secretsOf("acme/plain"));
+    capture.clear();
+    await hears(shy, "acme/open");
+    const toShy = await pull(shy, "acme/open");
+    const seenToShy = capture.find(secretsOf("acme/open"));
     await stopDaemon(shy.daemon);
     capture.clear();
 
@@ -252,6 +256,8 @@ async function run(): Promise<Record<string, unknown>> {
     return {
       fromShy,
       seenFromShy,
+      toShy,
+      seenToShy,
       hidden,
       shownKey: shown.swarmKey,
       sharedWithAll,

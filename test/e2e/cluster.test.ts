@@ -33,6 +33,8 @@ interface Result {
   readonly heardInOpenMode: readonly boolean[];
   readonly fromShy: Done;
   readonly seenFromShy: Seen;
+  readonly toShy: Done;
+  readonly seenToShy: Seen;
   readonly tries: readonly Failed[];
   readonly joined: string;
   readonly afterVoid: Failed;
@@ -106,6 +108,8 @@ describe("a cluster of processes", {
     assert.deepEqual(result.heardInOpenMode, [true, false, false]);
     assert.ok(result.fromShy.bytesFromPeers > size);
     assertUnseen(result.seenFromShy);
+    assert.ok(result.toShy.bytesFromPeers > size);
+    assertUnseen(result.seenToShy);
 
     // Three wrong codes in all, and one right one among them.
     assert.deepEqual(

@@ -138,7 +138,7 @@ export const TARGETS: readonly FuzzTarget[] = [
     name: "control-request",
     decode: stable(decodeControlRequest, encodeControlRequest),
     codes: PEER_ONLY,
-    samples: [encodeControlRequest({ type: "ticket", blob: BLOB })],
+    samples: [encodeControlRequest({ type: "ticket", blob: BLOB, encrypted: true })],
   },
   {
     name: "control-response",

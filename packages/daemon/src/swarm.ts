@@ -232,7 +232,7 @@ export class Swarm implements LaneOpener, PeerList {
   }
 
   #makeNetwork(lanePort: number): PeerNetwork {
-    const { stateDir, peers, mdns, links } = this.#config;
+    const { stateDir, peers, mdns, links, encrypt } = this.#config;
     const { logger, push, isPrivate } = this.#deps;
     const cluster = this.#cluster?.publicName ?? OPEN_CLUSTER;
     const isOpen = this.#cluster === undefined;
@@ -257,8 +257,10 @@ export class Swarm implements LaneOpener, PeerList {
         onAddressesGone: (hosts) => this.#client?.addressesGone(hosts),
         // In open mode nothing private is served. In a cluster, what nobody can tell is private.
         tickets: {
-          issue: (peer, blob) => this.#host.grant(peer, blob, { isPrivate: !isOpen && isPrivate(blob) !== false }),
+          issue: (peer, blob, encrypted) =>
+            this.#host.grant(peer, blob, { isPrivate: encrypted || (!isOpen && isPrivate(blob) !== false) }),
         },
+        mustEncrypt: (blob) => encrypt === "always" || isPrivate(blob) === true,
         events: {
           peerUp: (peer, routes) => push({ type: "peer-up", peer, links: routes }),
           peerDown: (peer) => push({ type: "peer-down", peer }),

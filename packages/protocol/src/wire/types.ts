@@ -63,7 +63,12 @@ export interface PeerNews {
   readonly bye: boolean;
 }
 
-export type ControlRequest = { readonly type: "ticket"; readonly blob: BlobId };
+export type ControlRequest = {
+  readonly type: "ticket";
+  readonly blob: BlobId;
+  /** Only to a lane that is encrypted; else as the other side thinks right. */
+  readonly encrypted: boolean;
+};
 
 /** Opens the direct lane for one blob. */
 export interface LaneTicket {

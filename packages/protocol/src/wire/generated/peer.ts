@@ -616,6 +616,7 @@ export namespace NewsMessage {
 
 export interface TicketRequestMessage {
   blob: Uint8Array
+  encrypted: boolean
 }
 
 export namespace TicketRequestMessage {
@@ -633,12 +634,18 @@ export namespace TicketRequestMessage {
           w.bytes(obj.blob)
         }
 
+        if ((obj.encrypted != null && obj.encrypted !== false)) {
+          w.uint32(16)
+          w.bool(obj.encrypted)
+        }
+
         if (opts.lengthDelimited !== false) {
           w.ldelim()
         }
       }, (reader, length, opts = {}) => {
         const obj: any = {
-          blob: uint8ArrayAlloc(0)
+          blob: uint8ArrayAlloc(0),
+          encrypted: false
         }
 
         const end = length == null ? reader.len : reader.pos + length
@@ -649,6 +656,10 @@ export namespace TicketRequestMessage {
           switch (tag >>> 3) {
             case 1: {
               obj.blob = reader.bytes()
+              break
+            }
+            case 2: {
+              obj.encrypted = reader.bool()
               break
             }
             default: {
