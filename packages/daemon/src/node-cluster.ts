@@ -91,7 +91,7 @@ function networkOf(swarm: () => Swarm | undefined): ClusterNetwork {
     find: (member, addresses) => get()?.find(member, addresses),
     ask: async (member, request, options) => {
       const running = get();
-      if (running !== undefined) return running.ask(member, request, options);
+      if (running !== undefined) return running.askMember(member, request, options);
       throw new SwarmError("PEER_UNREACHABLE", "this node goes without peers");
     },
   };

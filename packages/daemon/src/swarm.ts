@@ -201,7 +201,7 @@ export class Swarm implements LaneOpener, PeerList {
   }
 
   /** Asks a member of the cluster. @throws SwarmError PEER_*, INTERRUPTED */
-  ask(peer: NodeId, request: MemberRequest, options: { readonly signal: AbortSignal }): Promise<MemberResponse> {
+  askMember(peer: NodeId, request: MemberRequest, options: { readonly signal: AbortSignal }): Promise<MemberResponse> {
     return this.#talk.ask(peer, request, options);
   }
 
