@@ -225,10 +225,41 @@ const liars: Scenario = {
   },
   targets: [
     { figure: "ended", worst: 1, isLeast: true },
+    { figure: "right", worst: 1, isLeast: true },
     { figure: "time", median: 1.3, worst: 1.3 },
     { figure: "banned", worst: 1, isLeast: true },
+    { figure: "caught", worst: 1, isLeast: true },
+    { figure: "wronged", worst: 0 },
   ],
 };
+
+const falseWitness: Scenario = {
+  name: "false-witness",
+  about: "10 % of the nodes pass on wrong bytes of what they took from the origin, and attest them",
+  sizes: [10, 30],
+  plan: (nodes, dice): Plan => {
+    const base = cold.plan(nodes, dice);
+    const liar = new Set(dice.pick(Math.max(1, Math.round(0.1 * nodes)), nodes));
+    return {
+      ...base,
+      nodes: base.nodes.map((node, index) => ({ ...node, isFalseWitness: liar.has(index) })),
+      boundMs: () => wanMs * (1 + liar.size / nodes) + comparingMs(nodes - liar.size, liar.size),
+    };
+  },
+  targets: [
+    { figure: "ended", worst: 1, isLeast: true },
+    { figure: "right", worst: 1, isLeast: true },
+    { figure: "time", median: 1.3, worst: 1.3 },
+    { figure: "banned", worst: 1, isLeast: true },
+    { figure: "caught", worst: 1, isLeast: true },
+    { figure: "wronged", worst: 0 },
+  ],
+};
+
+/** Every honest node compares at least one shard of each false witness with the origin's, once: see docs/bounds.md. */
+function comparingMs(honest: number, liars: number): number {
+  return ((honest * liars * SHARD) / WAN.bytesPerS) * 1_000;
+}
 
 const skew = ((): Scenario => {
   const plan = (nodes: number, dice: import("./dice.js").Dice): Plan => {
@@ -257,5 +288,6 @@ export const SCENARIOS: readonly Scenario[] = [
   partition,
   lossy,
   liars,
+  falseWitness,
   skew,
 ];

@@ -6,7 +6,7 @@ import { SCENARIOS } from "./scenarios.js";
 import { simulate } from "./simulate.js";
 
 for (const scenario of SCENARIOS) {
-  const nodes = scenario.name === "liars" ? 10 : 8;
+  const nodes = scenario.sizes.includes(10) ? 10 : 8;
   test(`${scenario.name}, N = ${nodes}: ${scenario.about}`, () => {
     const { figures } = simulate(scenario, nodes, 1);
     for (const { target, worst, isReached } of verdictsOf({ scenario, nodes, runs: [figures] })) {

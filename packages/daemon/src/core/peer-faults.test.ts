@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ErrorCode, type NodeId, parseBlobId, parseNodeId } from "@swarmd/protocol";
 import type { Peer } from "./catalog/catalog.js";
+import { Fetching } from "./fetching.js";
 import { Lifecycle } from "./lifecycle.js";
-import type { BlobSpec, Effect, Reason, Source } from "./messages.js";
+import type { BlobSpec, Reason, Source } from "./messages.js";
 import { PeerFaults } from "./peer-faults.js";
 import type { Attempt } from "./session/attempt.js";
 import { Session } from "./session/session.js";
@@ -23,6 +24,7 @@ const WANT = { peers: true, origin: true, originRequests: 10, order: 0, headByte
 class Bench {
   readonly state: EngineState;
   readonly faults: PeerFaults;
+  readonly #fetching: Fetching;
   readonly session = new Session(SPEC, 1, SHARD);
 
   constructor() {
@@ -38,6 +40,13 @@ class Bench {
       worthless: () => {},
     });
     this.faults = new PeerFaults(this.state, lifecycle);
+    this.#fetching = new Fetching(this.state, lifecycle, {
+      started: () => {},
+      flowed: ({ source }, shard) => this.session.notes.flows(shard, source.kind === "peer" ? source.peer : undefined),
+      checked: () => {},
+      failed: (attempt, fault) => this.faults.failed(attempt, fault),
+      ended: () => {},
+    });
     for (const peer of [A, B]) this.state.catalog.peerUp(peer, [{ link: "lan", class: "ethernet" }], 0);
     this.session.join(1, WANT);
     this.session.opened({ checked: [], partial: [] });
@@ -48,58 +57,44 @@ class Bench {
     return this.state.catalog.peers.get(id) as Peer;
   }
 
-  /** An attempt at one shard that brought so much of it; with `isUnderWay: false`, one that has just ended. */
+  /** An attempt at one shard that brought so much of it; with `isUnderWay: false`, one that has just ended well. */
   attempt(from: NodeId | "origin", shard: number, options: AttemptOptions = {}): Attempt {
     const { reason = "order", bytes = 0, startBytes = 0, isUnderWay = true } = options;
-    const { shards, notes } = this.session;
-    const id = this.state.newAttemptId();
+    const { shards } = this.session;
+    if (startBytes > shards.watermark(shard)) this.#leave(shard, startBytes);
     const source: Source = from === "origin" ? { kind: "origin" } : { kind: "peer", peer: from, link: "lan" };
-    const start = shard * SHARD + startBytes;
-    const progressMs = this.state.nowMs + (bytes > 0 ? 1 : 0);
-    const attempt: Attempt = {
-      id,
-      session: this.session,
-      source,
-      reason,
-      pull: undefined,
-      startBytes: start,
-      endBytes: (shard + 1) * SHARD,
-      startedMs: this.state.nowMs,
-      positionBytes: start + bytes,
-      progressMs,
-      isRoot: false,
-      place: 0,
-      isCancelled: false,
-    };
-    if (bytes > 0) notes.flows(shard, from === "origin" ? undefined : from);
-    if (shards.absent.has(shard)) shards.assign(shard, id);
-    else shards.assignRival(shard, id);
-    if (startBytes + bytes > 0) shards.arrive(shard, startBytes + bytes);
-    if (isUnderWay) {
-      this.state.attempts.set(id, attempt);
-      this.session.attempts.add(id);
-    } else shards.release(shard, id);
+    const order = { session: this.session, first: shard, last: shard, source, reason, pull: undefined };
+    this.#fetching.start({ ...order, isRoot: false, place: 0 });
+    const attempt = [...this.state.attempts.values()].at(-1) as Attempt;
+    this.state.nowMs += 1;
+    const positionBytes = attempt.startBytes + bytes;
+    if (isUnderWay) this.#fetching.progress({ type: "progress", attempt: attempt.id, positionBytes });
+    else this.#fetching.ended({ type: "ended", attempt: attempt.id, positionBytes });
+    this.state.nowMs -= 1;
     return attempt;
   }
 
   /** An attempt that ends with this fault. */
-  fail(from: NodeId | "origin", shard: number, code: ErrorCode, options: AttemptOptions = {}): Attempt {
-    const attempt = this.attempt(from, shard, { ...options, isUnderWay: false });
-    this.faults.failed(attempt, { code, blame: "peer", message: code, redirect: [] });
-    return attempt;
+  fail(from: NodeId | "origin", shard: number, code: ErrorCode, options: AttemptOptions = {}): void {
+    const { id, positionBytes } = this.attempt(from, shard, options);
+    const fault = { code, blame: "peer", message: code, redirect: [] } as const;
+    this.#fetching.ended({ type: "ended", attempt: id, positionBytes, fault });
   }
 
-  take(): Effect[] {
-    return this.state.takeEffects();
+  /** Bytes from before a restart. */
+  #leave(shard: number, bytes: number): void {
+    const { shards } = this.session;
+    shards.assign(shard, 0);
+    shards.arrive(shard, bytes);
+    shards.release(shard, 0);
   }
 
   /** What was ordered, in short. */
   told(): string[] {
-    return this.take().map((effect) => {
-      if (effect.type === "ban") return `ban ${effect.peer}`;
-      if (effect.type === "cancel") return `cancel ${effect.attempt}`;
-      if (effect.type === "stop-serving") return `stop ${effect.request}`;
-      return effect.type;
+    return this.state.takeEffects().flatMap((effect) => {
+      if (effect.type === "ban") return [`ban ${effect.peer}`];
+      if (effect.type === "cancel") return [`cancel ${effect.attempt}`];
+      return effect.type === "stop-serving" ? [`stop ${effect.request}`] : [];
     });
   }
 }
@@ -107,7 +102,7 @@ class Bench {
 interface AttemptOptions {
   readonly reason?: Reason;
   readonly bytes?: number;
-  /** Bytes of the shard that were there before. */
+  /** Bytes of the shard that are there before, if nobody brought them. */
   readonly startBytes?: number;
   readonly isUnderWay?: boolean;
 }
