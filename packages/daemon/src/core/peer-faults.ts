@@ -104,9 +104,9 @@ export class PeerFaults {
 
   /** Its attestation vouched for wrong bytes, or it sent what it claimed to have checked, and it was wrong: no accident. */
   ban(id: NodeId, why: string): void {
-    const peer = this.#state.catalog.peers.get(id);
-    if (peer === undefined || peer.isBanned) return;
-    this.#state.catalog.ban(id);
+    const { catalog, self, nowMs } = this.#state;
+    if (id === self?.id || catalog.peers.get(id)?.isBanned === true) return;
+    catalog.ban(id, nowMs);
     this.#state.emit({ type: "ban", peer: id, why });
     for (const session of this.#state.sessions.values()) {
       for (const shard of session.notes.shardsFrom(id)) this.#drop(session, shard);
