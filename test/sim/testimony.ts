@@ -10,39 +10,52 @@ import type { SimNode } from "./sim-node.js";
 /** What a shard that is all there turns out to be. */
 export type Weighed = "believed" | "corrupt" | "tainted";
 
+/** Who vouches for what came: a false witness; the origin's own hash; nobody, as it is of both. */
+type Word = NodeId | "right" | "mixed";
+
 export class Testimony {
   /** Nobody bears false witness: nothing to keep books about. */
   readonly isNeeded: boolean;
   readonly #nodes: readonly SimNode[];
   /** Per node and blob: shards that a false witness took from the origin. */
   readonly #forged: readonly (readonly Set<number>[])[];
+  /** Per node and blob: under whose word the bytes of each shard came. What counts is the word at that moment: the sender may drop it since. */
+  readonly #came: readonly (readonly Map<number, Word>[])[];
 
   constructor(plan: Plan, nodes: readonly SimNode[]) {
     this.isNeeded = plan.nodes.some((node) => node.isFalseWitness === true);
     this.#nodes = nodes;
     this.#forged = plan.nodes.map(() => plan.files.map(() => new Set<number>()));
+    this.#came = plan.nodes.map(() => plan.files.map(() => new Map<number, Word>()));
   }
 
   /** Bytes of a shard came to a node. */
   moved(from: number, to: number, blob: number, shard: number): void {
     const node = this.#nodes[to] as SimNode;
-    if (from === ORIGIN) {
-      if (node.plan.isFalseWitness === true) this.#forged[to]?.[blob]?.add(shard);
-      return;
-    }
-    const signer = this.#signerOf(from, blob, shard);
+    if (from === ORIGIN && node.plan.isFalseWitness === true) this.#forged[to]?.[blob]?.add(shard);
+    const signer = from === ORIGIN ? undefined : this.#signerOf(from, blob, shard);
     if (signer !== undefined) node.vouched[blob]?.set(shard, signer);
+    const came = this.#came[to]?.[blob] as Map<number, Word>;
+    const word: Word = signer ?? "right";
+    const before = came.get(shard);
+    came.set(shard, before === undefined || before === word ? word : "mixed");
   }
 
-  /** All bytes of a shard are there, the last of them from this source. */
-  weigh(from: number, to: number, blob: number, shard: number): Weighed {
+  /** Nothing of the shard is left. */
+  wiped(node: SimNode, blob: number, shard: number): void {
+    node.vouched[blob]?.delete(shard);
+    this.#came[node.index]?.[blob]?.delete(shard);
+  }
+
+  /** All bytes of a shard are there. */
+  weigh(to: number, blob: number, shard: number): Weighed {
     const node = this.#nodes[to] as SimNode;
-    const signer = from === ORIGIN ? undefined : this.#signerOf(from, blob, shard);
+    const word = this.#came[to]?.[blob]?.get(shard) ?? "right";
     // Right bytes after wrong ones, or the other way round, match nobody's word.
-    if (node.vouched[blob]?.get(shard) !== signer) return "corrupt";
-    if (signer === undefined) return "believed";
-    if (node.banned.has(signer)) return "tainted";
-    node.deceivedBy.add(signer);
+    if (word === "mixed") return "corrupt";
+    if (word === "right") return "believed";
+    if (node.banned.has(word)) return "tainted";
+    node.deceivedBy.add(word);
     return "believed";
   }
 

@@ -200,7 +200,7 @@ export class Transfers {
   #wipe(node: SimNode, blob: number, shard: number): void {
     this.holdings.watermarks[this.holdings.indexOf(node.index, blob, shard)] = 0;
     node.bad[blob]?.delete(shard);
-    node.vouched[blob]?.delete(shard);
+    if (this.testimony.isNeeded) this.testimony.wiped(node, blob, shard);
   }
 
   #askPeer(node: SimNode, peer: SimNode, transfer: Transfer, blob: BlobId): void {
@@ -378,10 +378,10 @@ export class Transfers {
   }
 
   #weigh(slot: number, shard: number): Weighed {
-    const { from, to, blob, isBad } = this.#flows;
+    const { to, blob, isBad } = this.#flows;
     if (isBad[slot] === 1) return "corrupt";
     if (!this.testimony.isNeeded) return "believed";
-    return this.testimony.weigh(from[slot] as number, to[slot] as number, blob[slot] as number, shard);
+    return this.testimony.weigh(to[slot] as number, blob[slot] as number, shard);
   }
 
   #compared(slot: number, comparison: number): void {
