@@ -144,7 +144,7 @@ test("busy: bytes that come end the row of refusals", () => {
   assert.ok(!bench.session.notes.isAvoided(0, A, 10_150));
 });
 
-for (const code of ["PEER_UNREACHABLE", "PEER_STALLED", "PEER_FAULT", "PEER_DENIED"] as const) {
+for (const code of ["PEER_UNREACHABLE", "PEER_STALLED", "PEER_FAULT"] as const) {
   test(`${code}: does not count for the shard for 20 s, and is left alone for 2 s`, () => {
     const bench = new Bench();
     bench.fail(A, 3, code);

@@ -105,14 +105,17 @@ test("a blob that left the cache is lacked", () => {
   assert.deepEqual(bench.told(), ["1 at 0: PEER_LACKS"]);
 });
 
-for (const { isCluster, answer } of [
-  { isCluster: false, answer: "PEER_DENIED" },
-  { isCluster: true, answer: "serve" },
+for (const { isCluster, hasAccess, answer } of [
+  { isCluster: false, hasAccess: true, answer: "PEER_LACKS" },
+  { isCluster: true, hasAccess: false, answer: "PEER_DENIED" },
+  { isCluster: true, hasAccess: true, answer: "serve" },
 ]) {
-  test(`a private blob is asked for ${isCluster ? "in" : "outside of"} a cluster: ${answer}`, () => {
+  const asker = hasAccess ? "whose token opens it" : "whose token does not open it";
+  test(`a private blob is asked for ${isCluster ? "in" : "outside of"} a cluster, by one ${asker}: ${answer}`, () => {
     const bench = new Bench({ isCluster });
     const secret = blobOf("3", true);
     bench.send({ type: "have", blob: secret });
+    bench.hear(A, { blob: secret.id, hasAccess });
     bench.ask(A, 0, { blob: secret.id });
     assert.deepEqual(bench.told(), [`1 at 0: ${answer}`]);
   });
