@@ -64,6 +64,8 @@ export class Engine {
     });
     this.#fetching = new Fetching(state, this.#lifecycle, {
       started: (attempt) => this.#started(attempt),
+      flowed: ({ session, source }, shard) =>
+        session.notes.flows(shard, source.kind === "peer" ? source.peer : undefined),
       checked: (session, shard) => this.#shardChecked(session, shard),
       failed: (attempt, fault) => this.#faults.failed(attempt, fault),
       ended: (attempt) => this.#attemptEnded(attempt),

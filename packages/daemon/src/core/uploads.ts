@@ -58,7 +58,8 @@ export class Uploads {
     for (const { asked } of [...this.#parked.values()]) {
       if ((shard !== undefined && asked.shard !== shard) || !this.#parked.has(asked.request)) continue;
       const { verdict } = this.#judge(asked);
-      if (verdict.kind === "serve") this.#answer(asked, verdict);
+      // Judging may begin the shard, and that serves those that wait for it: perhaps this one.
+      if (verdict.kind === "serve" && this.#parked.has(asked.request)) this.#answer(asked, verdict);
     }
   }
 
@@ -66,8 +67,12 @@ export class Uploads {
   expire(): void {
     for (const { asked, untilMs } of [...this.#parked.values()]) {
       if (!this.#parked.has(asked.request)) continue;
-      if (untilMs <= this.#state.nowMs) this.#answer(asked, this.#judge(asked).verdict);
-      else this.#state.timers.setIfEarlier("parked", untilMs);
+      if (untilMs > this.#state.nowMs) {
+        this.#state.timers.setIfEarlier("parked", untilMs);
+        continue;
+      }
+      const { verdict } = this.#judge(asked);
+      if (this.#parked.has(asked.request)) this.#answer(asked, verdict);
     }
   }
 

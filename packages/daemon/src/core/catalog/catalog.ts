@@ -146,8 +146,9 @@ export class Catalog {
     this.#touch(peer);
   }
 
-  ban(id: NodeId): void {
-    const peer = this.peers.get(id);
+  /** Also one that is gone: it may come back. */
+  ban(id: NodeId, nowMs: number): void {
+    const peer = this.#peer(id, nowMs);
     if (peer === undefined) return;
     peer.isBanned = true;
     for (const blob of [...peer.blobs.keys()]) this.#forget(peer, blob);
