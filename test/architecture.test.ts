@@ -164,6 +164,7 @@ const JOINTS = [
   "swarm.ts",
   "swarm-views.ts",
   "pump.ts",
+  "evidence.ts",
   "host.ts",
   "main.ts",
   "index.ts",

@@ -6,6 +6,7 @@ import { adoptCache } from "./adopt-cache.js";
 import type { NodeConfig } from "./config.js";
 import { Engine, SWARM_DEFAULTS, type SwarmOptions } from "./core/engine.js";
 import type { Input } from "./core/messages.js";
+import { Evidence } from "./evidence.js";
 import type { RunningNode } from "./host.js";
 import { nodeCommands, nodeViews } from "./node-commands.js";
 import type { Rates } from "./node-limits.js";
@@ -62,6 +63,14 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
 
   const visibility = new VisibilityRecords({ path: join(stateDir, "visibility.json"), endpoint });
 
+  // evidence: what shards from peers rest on.
+  const evidence = new Evidence({
+    store,
+    digests: verifier,
+    createShardHasher,
+    onConflict: ({ about, signers }) => events.emit({ type: "conflict", ...about, signers }),
+  });
+
   // origin: where they come from.
   const origin = new Origin({ endpoint, token, workers, version: VERSION, ...options.origin }, { events });
 
@@ -69,7 +78,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const admit: Admit = { ask: (asked) => pump.ask(asked), served: (request) => pump.served(request) };
   const swarm = config.noPeer
     ? undefined
-    : await joinSwarm(config, { store, logger, admit, push: (input) => push(input) });
+    : await joinSwarm(config, { store, logger, admit, desk: evidence.desk, push: (input) => push(input) });
 
   // core decides, the pump carries out, transfer moves.
   const engine = new Engine({
@@ -78,7 +87,14 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     originRequests: workers,
     ...(swarm === undefined ? {} : { swarm: swarmOptions(swarm) }),
   });
-  const transfers = new Transfers({ newHasher: createShardHasher, report: (report) => pump.push(report) });
+  evidence.peers = swarm;
+  evidence.rules = engine;
+  const transfers = new Transfers({
+    newHasher: createShardHasher,
+    judge: evidence.judge,
+    report: (report) => pump.push(report),
+    onCompared: (blob, bytes) => pump.compared(blob, bytes),
+  });
   const maxOrigin = RateLimit.of(config.maxOriginBytesPerS);
   const originSource = limitSource(origin.sources, maxOrigin);
   const pump: Pump = new Pump({ engine, store, transfers, verifier, originSource, swarm, events, clock });

@@ -129,6 +129,12 @@ export class Pump implements BlobWants, Admit {
     this.push({ type: "served", request });
   }
 
+  /** Bytes that were fetched from the origin only to compare with them count like any others. */
+  compared(blob: BlobId, bytes: number): void {
+    const open = this.#blobs.get(blob);
+    if (open !== undefined) open.fromOriginBytes += bytes;
+  }
+
   view(blob: BlobId): BlobView | undefined {
     return this.#deps.engine.view(blob);
   }
@@ -238,7 +244,15 @@ export class Pump implements BlobWants, Admit {
     if (staging === undefined) throw new SwarmError("INTERNAL", `a fetch for ${blob}, which is not open`);
     this.#attempts.set(attempt, { blob, source, positionBytes: startBytes });
     try {
-      this.#deps.transfers.begin({ attempt, blob, startBytes, endBytes, source: this.#wayTo(source), sink: staging });
+      this.#deps.transfers.begin({
+        attempt,
+        blob,
+        startBytes,
+        endBytes,
+        source: this.#wayTo(source),
+        from: source,
+        sink: staging,
+      });
     } catch (error) {
       this.push({ type: "ended", attempt, positionBytes: startBytes, fault: toFault(error) });
     }

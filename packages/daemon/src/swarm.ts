@@ -12,6 +12,7 @@ import type { Announcement } from "./core/catalog/announcement.js";
 import type { Input } from "./core/messages.js";
 import { MDNS_DEFAULTS, mdnsDiscovery } from "./discovery/mdns-discovery.js";
 import type { Logger } from "./observe/logger.js";
+import type { EvidenceDesk } from "./serve/evidence-desk.js";
 import type { Admit } from "./serve/ports.js";
 import { Serve } from "./serve/serve.js";
 import type { BlobStore } from "./store/blob-store.js";
@@ -32,6 +33,8 @@ export interface SwarmDeps {
   readonly logger: Logger;
   /** The engine decides who is served. */
   readonly admit: Admit;
+  /** Tells peers what shards rest on. */
+  readonly desk: EvidenceDesk;
   /** What happens among the peers goes to the engine. */
   readonly push: (input: Input) => void;
 }
@@ -140,6 +143,18 @@ export class Swarm implements LaneOpener, PeerList {
     this.#started.tell(peer, toWire(record));
   }
 
+  /** Asks a peer what a shard rests on. @throws SwarmError PEER_* or INTERRUPTED */
+  ask(...args: Parameters<PeerNetwork["askEvidence"]>): ReturnType<PeerNetwork["askEvidence"]> {
+    return this.#started.askEvidence(...args);
+  }
+
+  /** Signs as this node. */
+  readonly sign = (bytes: Uint8Array): Promise<Uint8Array> => this.#started.sign(bytes);
+
+  isBanned(peer: NodeId): boolean {
+    return this.#started.isBanned(peer);
+  }
+
   ban(peer: NodeId, why: string): void {
     void this.#host.revoke(peer);
     this.#started.ban(peer, why);
@@ -174,6 +189,7 @@ export class Swarm implements LaneOpener, PeerList {
       },
       {
         logger,
+        desk: this.#deps.desk,
         handlers: { [SHARD_PROTOCOL]: this.#libp2pLane.take },
         ...(mdns ? { discovery: mdnsDiscovery({ ...MDNS_DEFAULTS, cluster }) } : {}),
         onAddressesGone: (hosts) => this.#client?.addressesGone(hosts),

@@ -93,7 +93,7 @@ export class Uploads {
     const isOurs = this.#isOurs(asked);
     const verdict = admit({
       standing,
-      isAllowed: this.#isAllowed(peer, blob),
+      isAllowed: this.#mayHear(peer, blob),
       slots: this.#state.options.swarm?.uploads ?? 0,
       load,
       uploads: this.#state.uploads.size,
@@ -154,7 +154,12 @@ export class Uploads {
     given.set(upload.shard, upload.peer);
   }
 
-  #isAllowed(peer: NodeId, blob: BlobId): boolean {
+  /** Whether there is anything of the blob here that a peer may have. */
+  mayHave(peer: NodeId, blob: BlobId): boolean {
+    return (this.#state.library.has(blob) || this.#state.sessions.has(blob)) && this.#mayHear(peer, blob);
+  }
+
+  #mayHear(peer: NodeId, blob: BlobId): boolean {
     const { swarm } = this.#state.options;
     const spec = this.#state.library.get(blob) ?? this.#state.sessions.get(blob)?.spec;
     if (this.#state.catalog.peers.get(peer)?.isBanned === true || swarm === undefined) return false;

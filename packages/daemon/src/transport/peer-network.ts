@@ -5,10 +5,12 @@
  * *out:* {@link PeerEvents}. *never:* decides; touches blobs.
  */
 import { networkInterfaces } from "node:os";
-import type { Stream } from "@libp2p/interface";
+import type { PrivateKey, Stream } from "@libp2p/interface";
 import { type NodeId, SwarmError } from "@swarmd/protocol";
 import {
   CONTROL_PROTOCOL,
+  EVIDENCE_PROTOCOL,
+  type EvidenceAnswer,
   type Hello,
   type LaneAddress,
   LIBP2P_LINK,
@@ -21,6 +23,7 @@ import {
 import type { Logger } from "../observe/logger.js";
 import { Control } from "./control.js";
 import { DIALER_OPTIONS } from "./dialer.js";
+import { type EvidenceDesk, EvidenceExchange } from "./evidence-exchange.js";
 import { GATHER_MS, Gossip } from "./gossip.js";
 import type { LaneRoutes, TicketSource } from "./lanes/ports.js";
 import { InterfaceWatch, POLL_MS } from "./links/interface-watch.js";
@@ -58,6 +61,8 @@ export interface PeerNetworkOptions {
 export interface PeerNetworkDeps {
   readonly events: PeerEvents;
   readonly tickets: TicketOffice;
+  /** Tells peers what shards rest on; without one, nobody is told. */
+  readonly desk?: EvidenceDesk;
   readonly discovery?: DiscoveryFactory;
   /** Addresses, this node's or a peer's, went away: whoever talks over them would not notice for a long time. */
   readonly onAddressesGone?: (hosts: readonly string[]) => void;
@@ -75,6 +80,13 @@ export interface PeerView extends BookedPeer {
 /** Goodbyes have so long to leave before everything is closed. */
 const BYE_MS = 500;
 
+const NO_DESK: EvidenceDesk = {
+  // biome-ignore lint/correctness/useYield: there is nothing to tell.
+  async *answers() {
+    throw new SwarmError("PEER_DENIED", "this node tells nobody");
+  },
+};
+
 export class PeerNetwork {
   readonly name = "peer-network";
   readonly #options: PeerNetworkOptions;
@@ -83,6 +95,8 @@ export class PeerNetwork {
   readonly #watch: InterfaceWatch;
   readonly #state: StateExchange;
   readonly #control: Control;
+  readonly #evidence: EvidenceExchange;
+  #key: PrivateKey | undefined;
   #node: P2pNode | undefined;
   #gossip: Gossip | undefined;
   /** By the clock on the wall, so that it rises over restarts too. */
@@ -100,6 +114,7 @@ export class PeerNetwork {
       logger: deps.logger,
     });
     this.#control = new Control({ openStream, tickets: deps.tickets });
+    this.#evidence = new EvidenceExchange({ openStream, desk: deps.desk ?? NO_DESK });
     this.#watch = new InterfaceWatch(
       { pollMs: options.pollMs ?? POLL_MS },
       {
@@ -117,6 +132,7 @@ export class PeerNetwork {
     const { logger, discovery, handlers = {}, events } = this.#deps;
     await this.#watch.start();
     this.#book.setInterfaces(this.#watch.interfaces);
+    this.#key = await loadNodeKey(keyPath);
     const node = new P2pNode(
       {
         port,
@@ -126,7 +142,7 @@ export class PeerNetwork {
         dialer: DIALER_OPTIONS,
       },
       {
-        key: await loadNodeKey(keyPath),
+        key: this.#key,
         logger,
         ...(discovery === undefined ? {} : { discovery }),
         onConnected: (peer) => void this.#state.tell(peer, this.#news()),
@@ -138,6 +154,7 @@ export class PeerNetwork {
     await node.start({
       [STATE_PROTOCOL]: (peer, stream) => this.#state.take(peer, stream),
       [CONTROL_PROTOCOL]: (peer, stream) => this.#control.take(peer, stream),
+      [EVIDENCE_PROTOCOL]: (peer, stream) => this.#evidence.take(peer, stream),
       ...handlers,
     });
     this.#gossip = new Gossip(
@@ -165,6 +182,7 @@ export class PeerNetwork {
     await withDeadline(goodbyes, BYE_MS);
     this.#state.stop();
     this.#control.stop();
+    this.#evidence.stop();
     await this.#node.stop();
   }
 
@@ -224,6 +242,21 @@ export class PeerNetwork {
   /** Peers that were banned, and why. */
   get banned(): readonly { readonly id: NodeId; readonly why: string }[] {
     return [...this.#banned].map(([id, why]) => ({ id, why }));
+  }
+
+  isBanned(peer: NodeId): boolean {
+    return this.#p2p.isBanned(peer);
+  }
+
+  /** Signs as this node. */
+  async sign(bytes: Uint8Array): Promise<Uint8Array> {
+    if (this.#key === undefined) throw new SwarmError("INTERNAL", "the peer network has not started");
+    return this.#key.sign(bytes);
+  }
+
+  /** Asks a peer what a shard rests on. @throws SwarmError PEER_UNREACHABLE, PEER_STALLED, PEER_FAULT, INTERRUPTED */
+  askEvidence(...args: Parameters<EvidenceExchange["ask"]>): Promise<EvidenceAnswer> {
+    return this.#evidence.ask(...args);
   }
 
   /** Asks peers for tickets to their direct lanes. */
