@@ -353,7 +353,12 @@ export class Pump implements BlobWants, Admit {
       tally.bytes += bytes;
       open.fromPeers.set(`${peer} ${link}`, tally);
     }
-    if (input.type === "ended") this.#attempts.delete(input.attempt);
+    if (input.type !== "ended") return;
+    this.#attempts.delete(input.attempt);
+    if (input.fault !== undefined && input.fault.code !== "INTERRUPTED") {
+      const { blob, source, positionBytes } = attempt;
+      this.#deps.events.emit({ type: "attempt-failed", blob, source, positionBytes, ...input.fault });
+    }
   }
 }
 

@@ -10,16 +10,27 @@ export interface KnownGrounds {
   readonly guests: ReadonlyMap<number, ReadonlySet<string>>;
 }
 
+export interface GuestRange {
+  readonly startBytes: number;
+  readonly endBytes: number;
+}
+
 export class ShardGrounds {
   readonly #grounds = new Map<number, Ground>();
   readonly #guests = new Map<number, Set<NodeId>>();
+  /** Where their bytes lie; nobody knows of those that an earlier run took. */
+  readonly #ranges = new Map<number, GuestRange>();
 
-  constructor({ grounds, guests }: KnownGrounds) {
+  /** @param rangeOf where anything of a shard lies that an earlier run left */
+  constructor({ grounds, guests }: KnownGrounds, rangeOf: (shard: number) => GuestRange) {
     for (const [shard, record] of grounds) {
       const ground = findGround(record);
       if (ground !== undefined) this.#grounds.set(shard, ground);
     }
-    for (const [shard, peers] of guests) this.#guests.set(shard, new Set([...peers].map(parseNodeId)));
+    for (const [shard, peers] of guests) {
+      this.#guests.set(shard, new Set([...peers].map(parseNodeId)));
+      this.#ranges.set(shard, rangeOf(shard));
+    }
   }
 
   find(shard: number): Ground | undefined {
@@ -30,8 +41,18 @@ export class ShardGrounds {
     return [...(this.#guests.get(shard) ?? [])];
   }
 
-  /** @returns whether that is news */
-  addGuest(shard: number, peer: NodeId): boolean {
+  /** All bytes of guests in a shard lie in it. */
+  guestRange(shard: number): GuestRange | undefined {
+    return this.#ranges.get(shard);
+  }
+
+  /** @returns whether the guest is new */
+  addGuest(shard: number, peer: NodeId, { startBytes, endBytes }: GuestRange): boolean {
+    const range = this.#ranges.get(shard) ?? { startBytes, endBytes };
+    this.#ranges.set(shard, {
+      startBytes: Math.min(range.startBytes, startBytes),
+      endBytes: Math.max(range.endBytes, endBytes),
+    });
     const guests = this.#guests.get(shard) ?? new Set();
     if (guests.has(peer)) return false;
     this.#guests.set(shard, guests.add(peer));
@@ -41,11 +62,13 @@ export class ShardGrounds {
   /** The shard is whole and rests on this. */
   set(shard: number, ground: Ground): void {
     this.#guests.delete(shard);
+    this.#ranges.delete(shard);
     this.#grounds.set(shard, ground);
   }
 
   forget(shard: number): void {
     this.#guests.delete(shard);
+    this.#ranges.delete(shard);
     this.#grounds.delete(shard);
   }
 }

@@ -21,7 +21,7 @@ import { toStoreError } from "./disk-faults.js";
 import type { Claim, Journal } from "./journal.js";
 import type { Limiter } from "./limiter.js";
 import { recheckClaims } from "./recheck.js";
-import { type KnownGrounds, ShardGrounds, toGroundRecord } from "./shard-grounds.js";
+import { type GuestRange, type KnownGrounds, ShardGrounds, toGroundRecord } from "./shard-grounds.js";
 
 export interface StagingSpec {
   readonly blob: BlobId;
@@ -123,8 +123,11 @@ export class Staging {
     this.#deps = deps;
     this.#filled = new Float64Array(shardCount(spec.sizeBytes, spec.shardBytes));
     this.#claims = ShardClaims.of(this.#filled.length);
-    this.#grounds = new ShardGrounds(deps.known);
     for (const claim of deps.claims) this.#adopt(claim);
+    this.#grounds = new ShardGrounds(deps.known, (shard) => {
+      const startBytes = shardStart(shard, this.shardBytes);
+      return { startBytes, endBytes: startBytes + (this.#filled[shard] as number) };
+    });
     this.#movePrefix();
   }
 
@@ -338,15 +341,21 @@ export class Staging {
     return hash && { hash, ground: this.#grounds.find(shard) };
   }
 
-  /** Notes that bytes of a peer are in a shard that is not checked yet. */
-  noteGuest(shard: number, peer: NodeId): void {
-    if (this.#isClosed || this.#checked.has(shard) || !this.#grounds.addGuest(shard, peer)) return;
+  /** Notes that these bytes of a shard that is not checked yet are a peer's. */
+  noteGuest(shard: number, peer: NodeId, startBytes: number, endBytes: number): void {
+    if (this.#isClosed || this.#checked.has(shard)) return;
+    if (!this.#grounds.addGuest(shard, peer, { startBytes, endBytes })) return;
     this.#deps.journal.noteGuest(shard, peer);
   }
 
   /** Peers whose bytes are in a shard that is not checked yet. */
   guests(shard: number): readonly NodeId[] {
     return this.#grounds.guests(shard);
+  }
+
+  /** All bytes of peers in such a shard lie in this range. */
+  guestRange(shard: number): GuestRange | undefined {
+    return this.#grounds.guestRange(shard);
   }
 
   /** Calls back for every shard that is checked or discarded; the returned function takes it back. */

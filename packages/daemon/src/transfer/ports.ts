@@ -88,10 +88,12 @@ export interface ShardSink {
   noteChecked(checked: Checked): void;
   /** Everything from `positionBytes` up to the returned position is in the file; `positionBytes` when nothing is. */
   filledUpTo(positionBytes: number): number;
-  /** Notes in the journal that bytes of a peer are in a shard that is not checked yet. */
-  noteGuest(shard: number, peer: NodeId): void;
+  /** Notes in the journal that these bytes of a shard that is not checked yet are a peer's. */
+  noteGuest(shard: number, peer: NodeId, startBytes: number, endBytes: number): void;
   /** Peers whose bytes are in a shard that is not checked yet. */
   guests(shard: number): readonly NodeId[];
+  /** All bytes of peers in such a shard lie in this range. */
+  guestRange(shard: number): { readonly startBytes: number; readonly endBytes: number } | undefined;
   isChecked(shard: number): boolean;
   /** Forgets what is in the file of these shards: the next bytes are written over it. Counts at once. */
   discard(shards: Iterable<number>): Promise<void>;

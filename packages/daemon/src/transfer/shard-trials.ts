@@ -1,8 +1,8 @@
 /**
  * The shards of one attempt, from their first byte to `checked`: what they rest on is found out while the next ones arrive.
  *
- * From the origin, a shard counts when every byte of it came from there. Where an attempt at the origin goes on from bytes of a peer, it
- * fetches those from the origin as well, beside the rest, and compares: nobody could vouch for a mixture.
+ * From the origin, a shard counts when every byte of it came from there. Where an attempt at the origin went on from bytes of a peer,
+ * those are fetched from the origin as well in the end, and compared: nobody could vouch for a mixture.
  */
 import { SwarmError, shardAt, shardEnd, shardStart } from "@swarmd/protocol";
 import type { ShardHasher, ShardJudge, ShardName, ShardTrial } from "./ports.js";
@@ -29,28 +29,21 @@ export class ShardTrials {
   readonly #signal: AbortSignal;
   readonly #trials = new Map<number, ShardTrial>();
   readonly #verdicts: Promise<void>[] = [];
-  /** Whether what a peer left at the start of the first shard is what the origin has. */
-  #beginning: Promise<boolean> | undefined;
   #failure: unknown;
 
   constructor(order: TransferOrder, deps: ShardTrialsDeps, signal: AbortSignal) {
     this.#order = order;
     this.#deps = deps;
     this.#signal = signal;
-    if (order.from.kind === "origin" && this.#startsAmongGuests()) {
-      this.#beginning = this.#compareBeginning();
-      // Looked at when the shard is whole.
-      this.#beginning.catch(() => undefined);
-    }
   }
 
-  /** Bytes up to here are in the file. */
-  arrived(positionBytes: number): void {
+  /** Bytes of one shard, up to here, are in the file. */
+  arrived(startBytes: number, positionBytes: number): void {
     const { from, sink } = this.#order;
     if (from.kind !== "peer") return;
     const shard = shardAt(positionBytes - 1, sink.shardBytes);
-    if (this.#trials.has(shard)) return;
-    this.#openTrial(shard, from.peer);
+    sink.noteGuest(shard, from.peer, startBytes, positionBytes);
+    if (!this.#trials.has(shard)) this.#openTrial(shard, from.peer);
   }
 
   /** A shard is whole in the file. */
@@ -76,7 +69,6 @@ export class ShardTrials {
 
   #openTrial(shard: number, peer: Extract<TransferOrder["from"], { kind: "peer" }>["peer"]): ShardTrial {
     const { sink } = this.#order;
-    sink.noteGuest(shard, peer);
     const trial = this.#deps.judge.open({ ...this.#nameOf(shard), peer, path: sink.path });
     this.#trials.set(shard, trial);
     if (this.#signal.aborted) trial.close();
@@ -85,7 +77,9 @@ export class ShardTrials {
 
   async #judge(shard: number, sentHash: Uint8Array): Promise<void> {
     const { from, sink } = this.#order;
-    const hash = this.#deps.isShared(shard) ? await this.#hashRange(shard, this.#endOf(shard)) : sentHash;
+    const hash = this.#deps.isShared(shard)
+      ? await this.#hashRange(shardStart(shard, sink.shardBytes), this.#endOf(shard))
+      : sentHash;
     if (from.kind === "peer") {
       const trial = this.#trials.get(shard) ?? this.#openTrial(shard, from.peer);
       sink.noteChecked(await trial.conclude({ hash, sentHash }));
@@ -98,26 +92,22 @@ export class ShardTrials {
 
   /** @throws SwarmError PEER_CORRUPT when bytes of a peer in the shard are not the origin's */
   async #assertFromOrigin(shard: number, hash: Uint8Array, sentHash: Uint8Array): Promise<void> {
-    const isFirst = shard === shardAt(this.#order.startBytes, this.#order.sink.shardBytes);
-    const isBeginningRight = !isFirst || this.#beginning === undefined || (await this.#beginning);
-    if (isBeginningRight && Buffer.compare(hash, sentHash) === 0) return;
-    const guests = this.#order.sink.guests(shard).join(", ");
-    throw new SwarmError(
-      "PEER_CORRUPT",
-      `what ${guests || "another source"} sent of shard ${shard} is not what the origin has`,
-    );
+    const { sink } = this.#order;
+    const range = sink.guestRange(shard);
+    if (Buffer.compare(hash, sentHash) === 0 && (range === undefined || (await this.#isFromOrigin(range)))) return;
+    const guests = sink.guests(shard).join(", ") || "another source";
+    throw new SwarmError("PEER_CORRUPT", `what ${guests} sent of shard ${shard} is not what the origin has`);
   }
 
-  #startsAmongGuests(): boolean {
-    const { startBytes, sink } = this.#order;
-    const shard = shardAt(startBytes, sink.shardBytes);
-    return startBytes > shardStart(shard, sink.shardBytes) && sink.guests(shard).length > 0;
-  }
-
-  async #compareBeginning(): Promise<boolean> {
-    const { blob, source, startBytes, sink } = this.#order;
+  async #isFromOrigin({
+    startBytes,
+    endBytes,
+  }: {
+    readonly startBytes: number;
+    readonly endBytes: number;
+  }): Promise<boolean> {
+    const { blob, source } = this.#order;
     if ("fetch" in source) throw new SwarmError("INTERNAL", "the origin writes to no file by itself");
-    const shard = shardAt(startBytes, sink.shardBytes);
     const hasher = this.#deps.newHasher();
     const origins = {
       write: (chunk: Uint8Array) => {
@@ -126,17 +116,16 @@ export class ShardTrials {
         return undefined;
       },
     };
-    await source.read(blob, shardStart(shard, sink.shardBytes), startBytes, origins, { signal: this.#signal });
-    return Buffer.compare(await this.#hashRange(shard, startBytes), hasher.digest()) === 0;
+    await source.read(blob, startBytes, endBytes, origins, { signal: this.#signal });
+    return Buffer.compare(await this.#hashRange(startBytes, endBytes), hasher.digest()) === 0;
   }
 
-  /** Of the file, from the start of the shard. */
-  async #hashRange(shard: number, endBytes: number): Promise<Uint8Array> {
+  /** Of the file. */
+  async #hashRange(startBytes: number, endBytes: number): Promise<Uint8Array> {
     const { sink } = this.#order;
     const hasher = this.#deps.newHasher();
-    const start = shardStart(shard, sink.shardBytes);
-    const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, endBytes - start));
-    for (let at = start; at < endBytes; at += buffer.length) {
+    const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, endBytes - startBytes));
+    for (let at = startBytes; at < endBytes; at += buffer.length) {
       const piece = buffer.subarray(0, endBytes - at);
       await sink.read(at, piece);
       hasher.update(piece);

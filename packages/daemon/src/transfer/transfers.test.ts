@@ -56,6 +56,8 @@ class MemorySink implements ShardSink {
     return [];
   }
 
+  guestRange(): undefined {}
+
   isChecked(): boolean {
     return false;
   }

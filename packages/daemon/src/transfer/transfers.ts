@@ -119,8 +119,8 @@ export class Transfers {
     signal.addEventListener("abort", close, { once: true });
     const events: RangeWriterEvents = {
       onWritten: (written) => {
+        trials.arrived(positionBytes, written);
         positionBytes = written;
-        trials.arrived(written);
         this.#deps.report({ type: "progress", attempt, positionBytes });
       },
       onWhole: (shard, hash) => trials.whole(shard, hash),

@@ -40,7 +40,7 @@ export interface JudgeDeps {
   readonly onConflict?: (conflict: Conflict) => void;
 }
 
-const SENDER_MS = 10_000;
+const SENDER_MS = 30_000;
 const OTHER_MS = 3_000;
 /** A shard that so many holders can't vouch for is better fetched anew. */
 const MOST_OTHERS = 3;
