@@ -1,11 +1,12 @@
 /** What shards rest on, joined: the judge with those it asks, and the shelf from which peers are told. */
-import { type BlobId, type NodeId, SHARD_BYTES, SwarmError } from "@swarmd/protocol";
+import { type BlobId, type NodeId, SHARD_BYTES, SwarmError, shardCount } from "@swarmd/protocol";
 import type { EvidenceItem } from "@swarmd/protocol/wire";
 import { EvidenceDesk, type EvidenceShelf } from "./serve/evidence-desk.js";
 import type { BlobStore } from "./store/blob-store.js";
 import type { Staging } from "./store/staging.js";
 import { type WholeBlob, WholeHashes } from "./store/whole-hashes.js";
 import type { ShardName } from "./verify/evidence/attest.js";
+import { type Finding, type InquestDeps, inquire, type RangeSource } from "./verify/evidence/inquest.js";
 import { Judge } from "./verify/evidence/judge.js";
 import { OwnEvidence } from "./verify/evidence/own-evidence.js";
 import type { Conflict, DigestCheck, EvidenceSource, ProofCheck } from "./verify/evidence/ports.js";
@@ -81,7 +82,10 @@ export interface EvidenceDeps {
   readonly digests: DigestCheck;
   readonly proofs?: ProofCheck;
   readonly createShardHasher: () => ShardHasher;
+  readonly origin: RangeSource;
   readonly onConflict: (conflict: Conflict) => void;
+  /** So many bytes of a blob were fetched from the origin only to compare with them. */
+  readonly onCompared: (blob: BlobId, bytes: number) => void;
 }
 
 /** Everything about evidence that one node has. Peers and rules join it before the first shard comes. */
@@ -90,8 +94,10 @@ export class Evidence {
   readonly desk: EvidenceDesk;
   peers: EvidencePeers | undefined;
   rules: EvidenceRules | undefined;
+  readonly #inquest: Omit<InquestDeps, "self">;
 
-  constructor({ store, digests, proofs, createShardHasher, onConflict }: EvidenceDeps) {
+  constructor({ store, digests, proofs, createShardHasher, origin, onConflict, onCompared }: EvidenceDeps) {
+    this.#inquest = { origin, newHasher: createShardHasher, onCompared };
     this.judge = new Judge(
       {},
       {
@@ -114,6 +120,29 @@ export class Evidence {
       isAllowed: (peer, blob) => this.rules?.mayHave(peer, blob) ?? false,
       open: (blob) => openShelf(blob, { store, hashes, own }),
     });
+  }
+
+  /**
+   * A whole file is wrong, and nothing on this disk is damaged: finds out whose fault that is. What the origin bears out is noted as such.
+   *
+   * @throws SwarmError INTERRUPTED on abort
+   */
+  async inquire(staging: Staging, options: { readonly signal: AbortSignal }): Promise<Finding> {
+    const { blob, sizeBytes, shardBytes } = staging;
+    const suspects = Array.from({ length: shardCount(sizeBytes, shardBytes) }, (_, shard) => {
+      const known = staging.findChecked(shard);
+      return known === undefined ? [] : [{ shard, ...known }];
+    }).flat();
+    const finding = await inquire(
+      { blob, sizeBytes, shardBytes, suspects },
+      { ...this.#inquest, self: () => this.peers?.id },
+      options,
+    );
+    for (const signer of finding.doubted) this.judge.distrust(blob, signer);
+    for (const { shard, hash } of finding.cleared) {
+      staging.noteChecked(this.judge.fromOrigin({ blob, sizeBytes, shardBytes, shard }, hash));
+    }
+    return finding;
   }
 
   get #joined(): EvidencePeers {

@@ -63,16 +63,22 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
 
   const visibility = new VisibilityRecords({ path: join(stateDir, "visibility.json"), endpoint });
 
+  // origin: where they come from.
+  const origin = new Origin({ endpoint, token, workers, version: VERSION, ...options.origin }, { events });
+
+  const maxOrigin = RateLimit.of(config.maxOriginBytesPerS);
+  const originSource = limitSource(origin.sources, maxOrigin);
+
   // evidence: what shards from peers rest on.
+  const onCompared = (blob: BlobId, bytes: number) => pump.compared(blob, bytes);
   const evidence = new Evidence({
     store,
     digests: verifier,
     createShardHasher,
+    origin: originSource,
     onConflict: ({ about, signers }) => events.emit({ type: "conflict", ...about, signers }),
+    onCompared,
   });
-
-  // origin: where they come from.
-  const origin = new Origin({ endpoint, token, workers, version: VERSION, ...options.origin }, { events });
 
   // peers: absent with --no-peer.
   const admit: Admit = { ask: (asked) => pump.ask(asked), served: (request) => pump.served(request) };
@@ -93,11 +99,9 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     newHasher: createShardHasher,
     judge: evidence.judge,
     report: (report) => pump.push(report),
-    onCompared: (blob, bytes) => pump.compared(blob, bytes),
+    onCompared,
   });
-  const maxOrigin = RateLimit.of(config.maxOriginBytesPerS);
-  const originSource = limitSource(origin.sources, maxOrigin);
-  const pump: Pump = new Pump({ engine, store, transfers, verifier, originSource, swarm, events, clock });
+  const pump: Pump = new Pump({ engine, store, transfers, verifier, originSource, evidence, swarm, events, clock });
   push = (input) => pump.push(input);
   for (const input of early) push(input);
 
@@ -117,7 +121,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const { offline, noPeer } = config;
   const adopted = adoptCache({ store, visibility, origin, pump, offline, noPeer }, adopting.signal);
   return {
-    commands: nodeCommands({ pulls, store, verifier, rates: { maxOrigin, ...ratesOf(swarm) } }),
+    commands: nodeCommands({ pulls, store, verifier, swarm, rates: { maxOrigin, ...ratesOf(swarm) } }),
     views: nodeViews(config, { pulls, store, swarm }),
     async stop() {
       adopting.abort();

@@ -4,10 +4,11 @@
  * In: wants of pulls, answers of rooms, the clock. Out: orders to store, transfer and verify; answers to pulls.
  * Never: decides. What a room throws becomes an input.
  */
-import { type BlobId, type Fault, fromFault, type NodeId, SwarmError, toFault } from "@swarmd/protocol";
+import { type BlobId, type Fault, fromFault, type NodeId, SwarmError, shardCount, toFault } from "@swarmd/protocol";
 import type { Announcement } from "./core/catalog/announcement.js";
 import type { Engine } from "./core/engine.js";
 import type { AttemptId, BlobSpec, Effect, Input, Source, Verdict } from "./core/messages.js";
+import type { Evidence } from "./evidence.js";
 import type { EventLog } from "./observe/events.js";
 import type { BlobSources, BlobView, BlobWants, WantRequest } from "./pull/ports.js";
 import type { Admit, Asked } from "./serve/ports.js";
@@ -24,6 +25,7 @@ export interface PumpDeps {
   readonly transfers: Transfers;
   readonly verifier: Verifier;
   readonly originSource: RangeSource;
+  readonly evidence: Pick<Evidence, "inquire">;
   /** Absent on a node that goes without peers. */
   readonly swarm: SwarmFace | undefined;
   readonly events: EventLog;
@@ -282,12 +284,20 @@ export class Pump implements BlobWants, Admit {
     this.#forget(blob, open);
   }
 
-  /** The file is not what it should be: what the disk damaged goes, or everything if nothing looks damaged. */
+  /** The file is not what it should be: what the disk damaged goes; if nothing did, whatever rests on the word of who lied. */
   async #reject(blob: BlobId, staging: Staging, error: SwarmError): Promise<void> {
-    const shards = await staging.findDamaged({ signal: this.#stopped.signal });
+    const { signal } = this.#stopped;
+    const damaged = await staging.findDamaged({ signal });
+    const isOwnFault = damaged.length < shardCount(staging.sizeBytes, staging.shardBytes);
+    const none: readonly NodeId[] = [];
+    const { shards, culprits, doubted } = isOwnFault
+      ? { shards: damaged, culprits: none, doubted: none }
+      : await this.#deps.evidence.inquire(staging, { signal });
     await this.#deps.store.discard(staging, shards);
-    this.#deps.events.emit({ type: "corrupt", blob, shards: shards.length, message: error.message });
-    this.push({ type: "corrupt", blob, shards });
+    this.#deps.events.emit({ type: "corrupt", blob, shards: shards.length, message: error.message, culprits, doubted });
+    // Also one who is not here any more, and whom the engine has forgotten.
+    for (const culprit of culprits) this.#deps.swarm?.ban(culprit, `vouched for wrong bytes of ${blob}`);
+    this.push({ type: "corrupt", blob, shards, culprits });
   }
 
   /** The blob is in the cache. Meanwhile another pull may have opened it anew: that is not ours to forget. */

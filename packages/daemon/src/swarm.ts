@@ -122,7 +122,9 @@ export class Swarm implements LaneOpener, PeerList {
 
   /** Those that this node has nothing to do with any more. */
   get banned(): readonly BannedPeer[] {
-    return this.#started.banned.map(({ id, why }) => ({ id, why, leftMs: null }));
+    return this.#started.banned.map(({ id, why, times, untilMs }) => {
+      return { id, why, times, leftMs: Math.max(0, untilMs - Date.now()) };
+    });
   }
 
   /** Bytes per second of the best interface; what nobody knows counts as a gigabit. */
@@ -141,6 +143,12 @@ export class Swarm implements LaneOpener, PeerList {
 
   tell(peer: NodeId, record: Announcement): void {
     this.#started.tell(peer, toWire(record));
+  }
+
+  /** Lifts a ban. @throws SwarmError USAGE when there is none */
+  unban(peer: NodeId): void {
+    if (this.#started.unban(peer)) return;
+    throw new SwarmError("USAGE", `${peer} is not banned`, { hint: "swarm peers shows who is." });
   }
 
   /** Asks a peer what a shard rests on. @throws SwarmError PEER_* or INTERRUPTED */
@@ -198,6 +206,7 @@ export class Swarm implements LaneOpener, PeerList {
         events: {
           peerUp: (peer, routes) => push({ type: "peer-up", peer, links: routes }),
           peerDown: (peer) => push({ type: "peer-down", peer }),
+          pardoned: (peer) => push({ type: "pardon", peer }),
           heard: (peer, record) => push({ type: "heard", peer, record: fromWire(record) }),
         },
       },

@@ -12,6 +12,7 @@ import {
   parseLimitsRequest,
   parsePullRequest,
   parseRemoveRequest,
+  parseUnbanRequest,
   parseVerifyRequest,
   ROUTES,
   type RouteName,
@@ -166,6 +167,7 @@ function createHandlers({ commands, views }: ApiServerDeps): Handlers {
     list: (_body, signal) => views.list({ signal }),
     remove: (body, signal) => commands.remove(parseRemoveRequest(body), { signal }),
     limits: (body) => commands.limit(parseLimitsRequest(body ?? {})),
+    unban: (body) => commands.unban(parseUnbanRequest(body)),
     stop: () => ({ pid: process.pid }),
     pull: (body) => {
       const request = parsePullRequest(body);

@@ -183,6 +183,9 @@ export class Engine {
       case "peer-down":
         this.#state.catalog.peerDown(input.peer);
         return true;
+      case "pardon":
+        this.#state.catalog.pardon(input.peer);
+        return true;
       case "heard":
         this.#heard(input);
         return false;
@@ -327,7 +330,7 @@ export class Engine {
   }
 }
 
-type SwarmInput = Of<"have" | "lost" | "peer-up" | "peer-down" | "heard" | "asked" | "served">;
+type SwarmInput = Of<"have" | "lost" | "peer-up" | "peer-down" | "pardon" | "heard" | "asked" | "served">;
 
 /** Less says more about latency than about rate. */
 const MEASURE_FROM_BYTES = 1024 * 1024;

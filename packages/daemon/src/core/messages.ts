@@ -117,6 +117,8 @@ export type Input =
   | { readonly type: "peer-up"; readonly peer: NodeId; readonly links: readonly PeerLink[] }
   /** A peer can't be reached any more. */
   | { readonly type: "peer-down"; readonly peer: NodeId }
+  /** A peer's ban is over. */
+  | { readonly type: "pardon"; readonly peer: NodeId }
   /** A peer's announcement came, by gossip or over a stream. */
   | { readonly type: "heard"; readonly peer: NodeId; readonly record: Announcement }
   /** A peer asks for a shard from this byte of the blob on. Answered by `answer`, at once or half a second later. */

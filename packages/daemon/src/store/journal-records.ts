@@ -43,7 +43,7 @@ const CODES = { header: 1, checked: 2, watermark: 3, dropped: 4, durable: 5, gro
 const HASH_BYTES = 32;
 const FRAME_BYTES = 9;
 /** No header and no proof is longer; guards against reading a length out of damaged bytes. */
-const MAX_PAYLOAD_BYTES = 80 * 1024;
+const MAX_PAYLOAD_BYTES = 200 * 1024;
 
 export function encodeRecord(record: JournalRecord): Buffer {
   const payload = encodePayload(record);

@@ -5,6 +5,7 @@
  * *out:* {@link PeerEvents}. *never:* decides; touches blobs.
  */
 import { networkInterfaces } from "node:os";
+import { dirname, join } from "node:path";
 import type { PrivateKey, Stream } from "@libp2p/interface";
 import { type NodeId, SwarmError } from "@swarmd/protocol";
 import {
@@ -21,6 +22,7 @@ import {
   type WireAnnouncement,
 } from "@swarmd/protocol/wire";
 import type { Logger } from "../observe/logger.js";
+import { type Ban, BanList } from "./ban-list.js";
 import { Control } from "./control.js";
 import { DIALER_OPTIONS } from "./dialer.js";
 import { type EvidenceDesk, EvidenceExchange } from "./evidence-exchange.js";
@@ -38,7 +40,7 @@ import type { PeerEvents, TicketOffice } from "./ports.js";
 import { StateExchange } from "./state-exchange.js";
 
 export interface PeerNetworkOptions {
-  /** File of the node's key, in the state folder. */
+  /** File of the node's key, in the state folder. The bans lie beside it. */
   readonly keyPath: string;
   readonly port: number;
   /** Addresses to listen on; default all. */
@@ -80,6 +82,7 @@ export interface PeerView extends BookedPeer {
 /** Goodbyes have so long to leave before everything is closed. */
 const BYE_MS = 500;
 
+const BANS_NAME = "bans.json";
 const NO_DESK: EvidenceDesk = {
   // biome-ignore lint/correctness/useYield: there is nothing to tell.
   async *answers() {
@@ -101,7 +104,8 @@ export class PeerNetwork {
   #gossip: Gossip | undefined;
   /** By the clock on the wall, so that it rises over restarts too. */
   #revision = Date.now();
-  readonly #banned = new Map<NodeId, string>();
+  #bans: BanList | undefined;
+  #banTimer: NodeJS.Timeout | undefined;
   #isStopping = false;
 
   constructor(options: PeerNetworkOptions, deps: PeerNetworkDeps) {
@@ -133,6 +137,12 @@ export class PeerNetwork {
     await this.#watch.start();
     this.#book.setInterfaces(this.#watch.interfaces);
     this.#key = await loadNodeKey(keyPath);
+    const bans = await BanList.load(join(dirname(keyPath), BANS_NAME), {
+      wallMs: () => Date.now(),
+      onFault: (err) => logger.warn({ err }, "the list of banned peers can't be written"),
+    });
+    this.#bans = bans;
+    this.#awaitBanEnd();
     const node = new P2pNode(
       {
         port,
@@ -147,6 +157,7 @@ export class PeerNetwork {
         ...(discovery === undefined ? {} : { discovery }),
         onConnected: (peer) => void this.#state.tell(peer, this.#news()),
         onDisconnected: (peer) => this.#drop(peer),
+        isBanned: (peer) => bans.isBanned(peer),
         sortHosts: (all) => sortHosts(this.#watch.interfaces, all),
       },
     );
@@ -176,6 +187,8 @@ export class PeerNetwork {
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#watch.stop();
+    clearTimeout(this.#banTimer);
+    await this.#bans?.flush();
     if (this.#node === undefined) return;
     this.#gossip?.stop();
     const goodbyes = Promise.all(this.#node.peers.map((peer) => this.#state.tell(peer, { records: [], bye: true })));
@@ -231,21 +244,45 @@ export class PeerNetwork {
     if (!this.#isStopping) void this.#state.tell(peer, { records: [record], bye: false });
   }
 
-  /** Have nothing more to do with a peer while this node runs. */
+  /** Have nothing more to do with a peer for a while. */
   ban(peer: NodeId, why: string): void {
-    this.#deps.logger.warn({ peer, why }, "banned a peer");
-    this.#banned.set(peer, why);
-    this.#p2p.ban(peer);
+    const ban = this.#bans?.add(peer, why);
+    this.#deps.logger.warn({ peer, why, until: ban && new Date(ban.untilMs).toISOString() }, "banned a peer");
+    this.#p2p.cut(peer);
     this.#drop(peer);
+    this.#awaitBanEnd();
   }
 
-  /** Peers that were banned, and why. */
-  get banned(): readonly { readonly id: NodeId; readonly why: string }[] {
-    return [...this.#banned].map(([id, why]) => ({ id, why }));
+  /** Lifts a ban. @returns whether there was one */
+  unban(peer: NodeId): boolean {
+    if (this.#bans?.lift(peer) !== true) return false;
+    this.#deps.logger.info({ peer }, "a ban was lifted");
+    this.#pardon([peer]);
+    return true;
+  }
+
+  /** Peers that are banned now. */
+  get banned(): readonly Ban[] {
+    return this.#bans?.inForce ?? [];
+  }
+
+  #pardon(peers: readonly NodeId[]): void {
+    for (const peer of peers) this.#deps.events.pardoned?.(peer);
+    void this.#p2p.lookAgain().catch((err: unknown) => this.#deps.logger.debug({ err }, "could not look for peers"));
+    this.#awaitBanEnd();
+  }
+
+  /** Whose ban has ended may come back. */
+  #awaitBanEnd(): void {
+    clearTimeout(this.#banTimer);
+    const next = this.#bans?.inForce[0];
+    if (next === undefined || this.#isStopping) return;
+    const over = () => this.#pardon([next.id]);
+    this.#banTimer = setTimeout(over, Math.max(0, next.untilMs - Date.now()) + 1).unref();
   }
 
   isBanned(peer: NodeId): boolean {
-    return this.#p2p.isBanned(peer);
+    return this.#bans?.isBanned(peer) ?? false;
   }
 
   /** Signs as this node. */

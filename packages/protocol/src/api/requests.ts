@@ -1,11 +1,11 @@
 /** Checks what a client asks for, at the boundary. Every error names the field. Pure. */
 import { SwarmError, toSwarmError } from "../errors.js";
 import { compileFilePatterns } from "../file-patterns.js";
-import { parseRevision } from "../ids.js";
+import { parseNodeId, parseRevision } from "../ids.js";
 import { findNearest } from "../nearest.js";
 import { parseRate } from "../quantities.js";
 import { isUrlTarget, parsePullTarget, parseRepoTarget } from "./targets.js";
-import type { LimitsRequest, PullRequest, RemoveRequest, VerifyRequest } from "./types.js";
+import type { LimitsRequest, PullRequest, RemoveRequest, UnbanRequest, VerifyRequest } from "./types.js";
 
 /** More parallel requests than this help nobody, and look like an attack to the origin. */
 export const MAX_WORKERS = 64;
@@ -55,6 +55,12 @@ export function parseRemoveRequest(body: unknown, names: FieldNames = {}): Remov
     partial: fields.findSwitch("partial"),
     dryRun: fields.findSwitch("dryRun"),
   });
+}
+
+/** @throws SwarmError USAGE */
+export function parseUnbanRequest(body: unknown, names: FieldNames = {}): UnbanRequest {
+  const fields = new Fields(body, ["node"], names);
+  return { node: parseNodeId(fields.getText("node")) };
 }
 
 /** @throws SwarmError USAGE */

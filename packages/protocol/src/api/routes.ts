@@ -15,6 +15,8 @@ import type {
   RemoveRequest,
   RemoveResult,
   StopResult,
+  UnbanRequest,
+  UnbanResult,
   VerifyEvent,
   VerifyRequest,
 } from "./types.js";
@@ -57,6 +59,7 @@ export const ROUTES = {
   pull: stream<PullRequest, PullEvent>("/v1/pull", { last: "done", skippable: ["progress"] }),
   verify: stream<VerifyRequest, VerifyEvent>("/v1/verify", { last: "verified", skippable: [] }),
   limits: json<LimitsRequest, NodeLimits>("POST", "/v1/limits"),
+  unban: json<UnbanRequest, UnbanResult>("POST", "/v1/unban"),
   stop: json<undefined, StopResult>("POST", "/v1/stop"),
 } as const;
 

@@ -210,8 +210,18 @@ export interface LinkStatus {
 export interface BannedPeer {
   readonly id: string;
   readonly why: string;
-  /** `null`: until this node is restarted. */
-  readonly leftMs: number | null;
+  /** How often it was banned, this time included: each time for longer. */
+  readonly times: number;
+  readonly leftMs: number;
+}
+
+export interface UnbanRequest {
+  readonly node: string;
+}
+
+/** Who is banned still. */
+export interface UnbanResult {
+  readonly banned: readonly BannedPeer[];
 }
 
 export interface PullStatus {

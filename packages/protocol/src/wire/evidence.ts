@@ -16,11 +16,11 @@ export const EVIDENCE_PROTOCOL = "/swarmd/evidence/1";
 export const EVIDENCE_QUESTION_BYTES_MAX = 1024;
 /** More are asked for in the next question: whoever fetches has fewer under way. */
 export const EVIDENCE_SHARDS_MAX = 64;
-/** The proof of a 16 MiB shard takes 15 KiB, of a 32 MiB one twice that. */
-export const EVIDENCE_PAYLOAD_BYTES_MAX = 64 * 1024;
+/** As much as a proof may take; that of an ordinary shard takes 15 KiB. */
+export const EVIDENCE_PAYLOAD_BYTES_MAX = 192 * 1024;
 /** Two that agree say no more than one; two that differ say that somebody lies. */
 export const EVIDENCE_ITEMS_MAX = 4;
-export const EVIDENCE_ANSWER_BYTES_MAX = 160 * 1024;
+export const EVIDENCE_ANSWER_BYTES_MAX = 200 * 1024;
 
 export const EVIDENCE_KINDS = ["attestation", "proof"] as const;
 export type EvidenceKind = (typeof EVIDENCE_KINDS)[number];
