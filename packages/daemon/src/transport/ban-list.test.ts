@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, beforeEach, describe, it } from "node:test";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { parseNodeId } from "@swarmd/protocol";
 import { BanList } from "./ban-list.js";
 
@@ -11,23 +11,30 @@ const [A, B] = [parseNodeId("peerA"), parseNodeId("peerB")];
 let folder: string;
 let path: string;
 let nowMs: number;
+let count = 0;
+const lists: BanList[] = [];
 
-const load = () =>
-  BanList.load(path, {
+async function load(): Promise<BanList> {
+  const list = await BanList.load(path, {
     wallMs: () => nowMs,
     onFault: (error) => {
       throw error;
     },
   });
+  lists.push(list);
+  return list;
+}
 
 describe("BanList", () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "swarmd-bans-"));
   });
-  beforeEach(async () => {
-    path = join(folder, "bans.json");
-    await rm(path, { force: true });
+  beforeEach(() => {
+    path = join(folder, `bans-${count++}.json`);
     nowMs = 1_000_000_000_000;
+  });
+  afterEach(async () => {
+    for (const list of lists.splice(0)) await list.flush();
   });
   after(() => rm(folder, { recursive: true }));
 
