@@ -51,7 +51,9 @@ export class LyingNode {
   readonly #wrong: Buffer;
   readonly #folder: string;
   readonly #host: LaneHost;
-  readonly #network: PeerNetwork;
+  readonly #lane: Libp2pLane;
+  readonly #port: number;
+  #network: PeerNetwork | undefined;
   readonly #serve: Serve;
   #sequence = 0;
 
@@ -74,50 +76,52 @@ export class LyingNode {
         reader: { open: async (blob) => (blob === options.blob ? this.#openWrong() : undefined) },
       },
     );
-    this.#host = new LaneHost(
-      { port: 0, encrypt: "auto" },
-      { handler: this.#serve, nowMs: () => performance.now() },
-    );
-    const lane = new Libp2pLane(LIBP2P_LANE_DEFAULTS, {
+    this.#host = new LaneHost({ port: 0, encrypt: "auto" }, { handler: this.#serve, nowMs: () => performance.now() });
+    this.#port = port;
+    this.#lane = new Libp2pLane(LIBP2P_LANE_DEFAULTS, {
       handler: this.#serve,
-      openStream: (...args) => this.#network.openStream(...args),
+      openStream: (...args) => this.#started.openStream(...args),
     });
-    this.#network = this.#makeNetwork(lane, port);
   }
 
   static async start(options: LyingNodeOptions): Promise<LyingNode> {
     const liar = new LyingNode(options, await mkdtemp(join(tmpdir(), "swarmd-liar-")), await freePort());
     await liar.#host.start();
+    liar.#network = liar.#makeNetwork();
     await liar.#network.start();
     return liar;
   }
 
   get id(): NodeId {
-    return this.#network.id;
+    return this.#started.id;
+  }
+
+  get #started(): PeerNetwork {
+    if (this.#network === undefined) throw new Error("the liar has not started");
+    return this.#network;
   }
 
   async stop(): Promise<void> {
     this.#serve.stop();
-    await this.#network.stop();
+    await this.#network?.stop();
     await this.#host.stop();
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  #makeNetwork(lane: Libp2pLane, port: number): PeerNetwork {
+  #makeNetwork(): PeerNetwork {
     return new PeerNetwork(
       {
         keyPath: join(this.#folder, "node.key"),
-        port,
+        port: this.#port,
         peers: this.#options.peers,
         cluster: OPEN_CLUSTER,
-        // Its direct lane listens on a port that is known only later: it is reached over libp2p.
-        lanePort: undefined,
+        lanePort: this.#host.port,
         linkOverrides: new Map(),
         agent: "liar",
       },
       {
         logger: createSilentLogger(),
-        handlers: { [SHARD_PROTOCOL]: lane.take },
+        handlers: { [SHARD_PROTOCOL]: this.#lane.take },
         tickets: { issue: (peer, blob) => this.#host.grant(peer, blob, { isPrivate: false }) },
         desk: { answers: (_peer, { shards }, { signal }) => this.#answers(shards, signal) },
         events: {
@@ -132,7 +136,7 @@ export class LyingNode {
   /** "I have all of it." */
   #boast(peer: NodeId): void {
     const { blob, content } = this.#options;
-    this.#network.tell(peer, {
+    this.#started.tell(peer, {
       epoch: 1,
       sequence: ++this.#sequence,
       ttlMs: 600_000,
@@ -175,7 +179,7 @@ export class LyingNode {
       attest(
         { ...about, ...changed },
         { basis: "verified", hash },
-        { node: this.id, sign: (bytes) => this.#network.sign(bytes), wallMs: () => Date.now() },
+        { node: this.id, sign: (bytes) => this.#started.sign(bytes), wallMs: () => Date.now() },
       );
     switch (lie) {
       case "silent":

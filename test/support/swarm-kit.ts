@@ -5,7 +5,7 @@ import type { RunningNode } from "@swarmd/daemon/host";
 import { startNode } from "@swarmd/daemon/node";
 import { createSilentLogger } from "@swarmd/daemon/observe/logger";
 import { type Folders, makeFolders } from "./binaries.js";
-import { testConfig } from "./local-node.js";
+import { fastClock, testConfig } from "./local-node.js";
 
 export interface KitEvent {
   readonly type: string;
@@ -41,15 +41,16 @@ export class SwarmKit {
   async start(
     peers: readonly string[],
     more: Partial<NodeConfig> = {},
-    before: { readonly folders?: Folders } = {},
+    { folders: given, clockSpeed }: { readonly folders?: Folders; readonly clockSpeed?: number } = {},
   ): Promise<KitNode> {
-    const folders = before.folders ?? (await makeFolders());
+    const folders = given ?? (await makeFolders());
     const p2pPort = await freePort();
     const events: KitEvent[] = [];
     const config = testConfig(folders, this.#endpoint, { noPeer: false, p2pPort, peers, ...more });
     const node = await startNode(config, {
       events: { emit: (event) => events.push(event as KitEvent) },
       logger: createSilentLogger(),
+      ...(clockSpeed === undefined ? {} : { clock: fastClock(clockSpeed) }),
     });
     const kept = { node, folders, events, address: `127.0.0.1:${p2pPort}` };
     this.#nodes.add(kept);
