@@ -10,6 +10,7 @@ import { type Finding, type InquestDeps, inquire, type RangeSource } from "./ver
 import { Judge } from "./verify/evidence/judge.js";
 import { OwnEvidence } from "./verify/evidence/own-evidence.js";
 import type { Conflict, DigestCheck, EvidenceSource, ProofCheck } from "./verify/evidence/ports.js";
+import { SpotChecks } from "./verify/evidence/spot-checks.js";
 import type { ShardHasher } from "./verify/shard-hasher.js";
 
 export interface ShelfDeps {
@@ -86,6 +87,10 @@ export interface EvidenceDeps {
   readonly onConflict: (conflict: Conflict) => void;
   /** So many bytes of a blob were fetched from the origin only to compare with them. */
   readonly onCompared: (blob: BlobId, bytes: number) => void;
+  /** A node vouched for bytes of a blob that the origin does not have. */
+  readonly onLie: (blob: BlobId, signer: NodeId) => void;
+  /** One of so many shards that came from peers is compared with the origin; `undefined`: none. */
+  readonly spotCheck: number | undefined;
 }
 
 /** Everything about evidence that one node has. Peers and rules join it before the first shard comes. */
@@ -96,7 +101,22 @@ export class Evidence {
   rules: EvidenceRules | undefined;
   readonly #inquest: Omit<InquestDeps, "self">;
 
-  constructor({ store, digests, proofs, createShardHasher, origin, onConflict, onCompared }: EvidenceDeps) {
+  readonly #spotChecks: SpotChecks;
+
+  constructor(deps: EvidenceDeps) {
+    const { store, digests, proofs, createShardHasher, origin, onConflict, onCompared, onLie, spotCheck } = deps;
+    this.#spotChecks = new SpotChecks(
+      { every: spotCheck },
+      {
+        origin,
+        newHasher: createShardHasher,
+        random: Math.random,
+        onCompared,
+        onLie: ({ blob }, signer) => {
+          if (signer !== this.peers?.id) onLie(blob, signer);
+        },
+      },
+    );
     this.#inquest = { origin, newHasher: createShardHasher, onCompared };
     this.judge = new Judge(
       {},
@@ -143,6 +163,20 @@ export class Evidence {
       staging.noteChecked(this.judge.fromOrigin({ blob, sizeBytes, shardBytes, shard }, hash));
     }
     return finding;
+  }
+
+  /** A blob is open: its shards are looked at now and then. */
+  watch(staging: Staging): void {
+    staging.onJudged((shard, fate) => {
+      const known = fate === "checked" ? staging.findChecked(shard) : undefined;
+      if (known === undefined) return;
+      const { blob, sizeBytes, shardBytes, path } = staging;
+      this.#spotChecks.note({ blob, sizeBytes, shardBytes, shard, path, ...known });
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#spotChecks.stop();
   }
 
   get #joined(): EvidencePeers {

@@ -78,6 +78,8 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     origin: originSource,
     onConflict: ({ about, signers }) => events.emit({ type: "conflict", ...about, signers }),
     onCompared,
+    onLie: (blob, signer) => pump.exposed(blob, signer),
+    spotCheck: config.offline ? undefined : config.spotCheck,
   });
 
   // peers: absent with --no-peer.
@@ -126,6 +128,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     async stop() {
       adopting.abort();
       await swarm?.stop();
+      await evidence.stop();
       await pump.stop();
       await origin.stop();
       await adopted;

@@ -25,7 +25,7 @@ export interface PumpDeps {
   readonly transfers: Transfers;
   readonly verifier: Verifier;
   readonly originSource: RangeSource;
-  readonly evidence: Pick<Evidence, "inquire">;
+  readonly evidence: Pick<Evidence, "inquire" | "watch">;
   /** Absent on a node that goes without peers. */
   readonly swarm: SwarmFace | undefined;
   readonly events: EventLog;
@@ -137,6 +137,19 @@ export class Pump implements BlobWants, Admit {
     if (open !== undefined) open.fromOriginBytes += bytes;
   }
 
+  /** A node vouched for bytes of a blob that the origin does not have: whatever rests on its word goes. */
+  exposed(blob: BlobId, signer: NodeId): void {
+    this.#deps.swarm?.ban(signer, `vouched for bytes of ${blob} that the origin does not have`);
+    const staging = this.#blobs.get(blob)?.staging;
+    // While the whole file is being held against its digest, that will tell.
+    if (staging === undefined || this.view(blob)?.phase === "checking") return;
+    const shards = staging.restingOn(signer);
+    this.#deps.events.emit({ type: "exposed", blob, signer, shards: shards.length });
+    if (shards.length === 0) return;
+    void staging.discard(shards);
+    this.push({ type: "corrupt", blob, shards, culprits: [signer] });
+  }
+
   view(blob: BlobId): BlobView | undefined {
     return this.#deps.engine.view(blob);
   }
@@ -235,6 +248,7 @@ export class Pump implements BlobWants, Admit {
     }
     const { staging } = opened;
     const digest = verifier.openDigest(staging.path, sizeBytes, id);
+    this.#deps.evidence.watch(staging);
     staging.onPrefix((prefixBytes) => digest.advance(prefixBytes));
     digest.advance(staging.prefixBytes);
     Object.assign(open, { staging, digest });

@@ -99,7 +99,10 @@ export type Input =
   | { readonly type: "ended"; readonly attempt: AttemptId; readonly positionBytes: number; readonly fault?: Fault }
   /** Answers `finish`: the file matches its digest and is in the cache. */
   | { readonly type: "verified"; readonly blob: BlobId }
-  /** Answers `finish`: the file does not match. These shards (all, if nobody can tell) are worthless. */
+  /**
+   * Answers `finish`: the file does not match; or comes while shards are fetched, when somebody is found to have lied. These shards (all,
+   * if nobody can tell) are worthless.
+   */
   | {
       readonly type: "corrupt";
       readonly blob: BlobId;

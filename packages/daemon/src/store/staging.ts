@@ -341,6 +341,14 @@ export class Staging {
     return hash && { hash, ground: this.#grounds.find(shard) };
   }
 
+  /** Shards that count because of one node's word. */
+  restingOn(signer: NodeId): number[] {
+    return [...this.#checked.keys()].filter((shard) => {
+      const ground = this.#grounds.find(shard);
+      return ground?.kind === "attestation" && ground.signer === signer;
+    });
+  }
+
   /** Notes that these bytes of a shard that is not checked yet are a peer's. */
   noteGuest(shard: number, peer: NodeId, startBytes: number, endBytes: number): void {
     if (this.#isClosed || this.#checked.has(shard)) return;
