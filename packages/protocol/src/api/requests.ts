@@ -65,8 +65,11 @@ export function parseUnbanRequest(body: unknown, names: FieldNames = {}): UnbanR
 
 /** @throws SwarmError USAGE */
 export function parseVerifyRequest(body: unknown, names: FieldNames = {}): VerifyRequest {
-  const fields = new Fields(body, ["target"], names);
-  return withoutUndefined({ target: fields.find("target", () => parseRepoTarget(fields.getText("target"))) });
+  const fields = new Fields(body, ["target", "explain"], names);
+  return withoutUndefined({
+    target: fields.find("target", () => parseRepoTarget(fields.getText("target"))),
+    explain: fields.findSwitch("explain"),
+  });
 }
 
 /** @throws SwarmError USAGE */
