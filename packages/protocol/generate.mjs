@@ -4,11 +4,12 @@ import { readFileSync, writeFileSync } from "node:fs";
 
 process.chdir(import.meta.dirname);
 const bin = "node_modules/protons/dist/bin/protons.js";
-for (const name of ["peer", "evidence"]) {
+for (const name of ["peer", "evidence", "cluster"]) {
   const result = spawnSync(process.execPath, [bin, `src/wire/${name}.proto`, "-o", "src/wire/generated"], {
     stdio: "inherit",
   });
   if (result.status !== 0) process.exit(result.status ?? 1);
+
   // The generator writes code that our stricter compiler options refuse (exactOptionalPropertyTypes); its types are still used.
   const path = `src/wire/generated/${name}.ts`;
   const text = readFileSync(path, "utf8");

@@ -1,4 +1,5 @@
 /** The `swarm` binary. */
+import { addClusterCommand } from "./commands/cluster.js";
 import { addDoctorCommand } from "./commands/doctor.js";
 import { addLimitsCommand } from "./commands/limits.js";
 import { addLsCommand } from "./commands/ls.js";
@@ -23,6 +24,7 @@ for (const add of [
   addPeersCommand,
   addUnbanCommand,
   addLimitsCommand,
+  addClusterCommand,
   addDoctorCommand,
 ]) {
   add(program);

@@ -1,6 +1,7 @@
 /** What people and programs can order of a node, and ask of it: the ports of the local API, carried out by the rooms. */
 import { type NodeId, parseNodeId, SwarmError, VERSION } from "@swarmd/protocol";
 import type { Commands, Views } from "./api/ports.js";
+import type { Cluster } from "./cluster/cluster.js";
 import type { NodeConfig } from "./config.js";
 import { changeLimits, type Rates } from "./node-limits.js";
 import type { Pulls } from "./pull/pulls.js";
@@ -16,11 +17,13 @@ export interface NodeRooms {
   readonly store: BlobStore;
   readonly verifier: Verifier;
   readonly rates: Rates;
+  readonly cluster: Cluster;
   readonly swarm: (PeerList & { unban(peer: NodeId): void }) | undefined;
 }
 
-export function nodeCommands({ pulls, store, verifier, rates, swarm }: NodeRooms): Commands {
+export function nodeCommands({ pulls, store, verifier, rates, cluster, swarm }: NodeRooms): Commands {
   return {
+    cluster,
     limit: (request) => changeLimits(rates, request),
     unban: ({ node }) => {
       if (swarm === undefined) throw new SwarmError("USAGE", "this node goes without peers, so it has banned nobody");

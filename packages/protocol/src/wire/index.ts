@@ -1,5 +1,7 @@
 export * from "./attestation.js";
 export * from "./bitfield.js";
+export * from "./cluster-codec.js";
+export * from "./cluster-types.js";
 export * from "./codec.js";
 export * from "./evidence.js";
 export * from "./lanes.js";
