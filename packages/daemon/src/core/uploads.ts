@@ -162,6 +162,12 @@ export class Uploads {
     given.set(upload.shard, upload.peer);
   }
 
+  /** Whether there is anything of the blob here that a peer may have. */
+  mayHave(peer: NodeId, blob: BlobId): boolean {
+    const isHere = this.#state.library.has(blob) || this.#state.sessions.has(blob);
+    return isHere && this.#rightOf(peer, blob) === "allowed";
+  }
+
   /** `unheard`: the asker's want, which says whether its token opens the blob, is still on its way. */
   #rightOf(peer: NodeId, blob: BlobId): "allowed" | "denied" | "hidden" | "unheard" {
     const { catalog, library, sessions, options, sharing } = this.#state;

@@ -48,6 +48,8 @@ export class Watch {
     for (const attempt of this.#state.attempts.values()) if (isRival(attempt)) rivals += 1;
     for (const attempt of [...this.#state.attempts.values()]) {
       if (attempt.isCancelled || attempt.source.kind !== "peer" || attempt.session.phase !== "fetching") continue;
+      // All bytes are there: what they rest on is being found out, which has deadlines of its own.
+      if (attempt.positionBytes >= attempt.endBytes) continue;
       if (this.#giveUpIfStalled(attempt) || this.#takeOver(attempt, firstShard(attempt))) continue;
       if (rivals < MOST_RIVALS && this.#hedge(attempt)) rivals += 1;
     }

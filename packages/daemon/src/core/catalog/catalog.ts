@@ -154,6 +154,17 @@ export class Catalog {
     for (const blob of [...peer.blobs.keys()]) this.#forget(peer, blob);
   }
 
+  /** A ban is over: what it says counts again. */
+  pardon(id: NodeId): void {
+    const peer = this.peers.get(id);
+    if (peer?.isBanned !== true) return;
+    peer.isBanned = false;
+    peer.strikes = 0;
+    peer.failures = 0;
+    peer.notBeforeMs = 0;
+    this.#touch(peer);
+  }
+
   /** @returns the blobs of which something changed; undefined when the announcement was dropped. */
   heard(id: NodeId, record: Announcement, nowMs: number): readonly BlobNews[] | undefined {
     const peer = this.#peer(id, nowMs);
