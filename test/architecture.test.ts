@@ -119,7 +119,12 @@ const ROOMS: readonly Room[] = [
   },
   {
     at: `${DAEMON}/transport/lanes`,
-    mayImport: [`${DAEMON}/observe`, `${DAEMON}/verify/shard-hasher.ts`, `${DAEMON}/transport/bounded.ts`],
+    mayImport: [
+      `${DAEMON}/observe`,
+      `${DAEMON}/verify/shard-hasher.ts`,
+      `${DAEMON}/verify/xet/range-check.ts`,
+      `${DAEMON}/transport/bounded.ts`,
+    ],
     packages: [PROTOCOL, "node:*", "koffi", "selfsigned", "@libp2p/interface"],
     because: "it carries bytes between nodes; its threads hash, and no function can be handed to a thread",
   },
@@ -172,6 +177,7 @@ const JOINTS = [
   "swarm-views.ts",
   "pump.ts",
   "evidence.ts",
+  "proofs.ts",
   "host.ts",
   "main.ts",
   "index.ts",
