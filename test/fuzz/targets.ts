@@ -44,6 +44,7 @@ import {
   type WireMember,
 } from "@swarmd/protocol/wire";
 import { EVIDENCE_TARGETS } from "./evidence-targets.js";
+import { PROOF_TARGET } from "./proof-target.js";
 import { gguf, safetensors } from "./samples.js";
 
 export interface FuzzTarget {
@@ -291,6 +292,7 @@ export const TARGETS: readonly FuzzTarget[] = [
     words: ['"weight_map":{', "../", "..\\\\", "\\u0000", "C:", "__proto__", "null"],
   },
   ...EVIDENCE_TARGETS,
+  PROOF_TARGET,
 ];
 
 /** Tensors lie in the file, in order, one behind the other. */
