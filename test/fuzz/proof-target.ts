@@ -58,6 +58,7 @@ export const PROOF_TARGET: FuzzTarget = {
     if (proven === BYTES.length && Buffer.compare(bytes, proof) !== 0) throw new Error("the same in another form");
     if (isTaken(() => openCheck(bytes, range).check(WRONG))) throw new Error("it lets wrong bytes through");
   },
+  // The second: a proof whose word on a cut chunk is another's.
   codes: ["PEER_FAULT", "PEER_CORRUPT"],
   samples: [proof],
 };

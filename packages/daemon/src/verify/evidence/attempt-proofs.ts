@@ -43,8 +43,8 @@ export interface AttemptProofsDeps {
 }
 
 /** A proof is read from a few places of the disk; a loaded node takes its time. */
-const SENDER_MS = 1_500;
-const OTHER_MS = 750;
+const SENDER_MS = 4_000;
+const OTHER_MS = 2_000;
 const MOST_OTHERS = 2;
 /** Of one question. More shards than that are not fetched in one attempt, or not proven. */
 const SHARDS_MAX = 64;

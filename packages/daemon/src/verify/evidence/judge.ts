@@ -176,9 +176,11 @@ export class Trial {
     const file = { path, payload: item.payload };
     const isRight = await proofs.check(this.#arrival, file, { signal: this.#abort.signal });
     if (isRight === true) return mint(this.#arrival, hash, { kind: "proof" });
-    if (isRight === undefined && from !== peer) return undefined;
-    const what = isRight === undefined ? "a proof that is none" : "bytes that its proof refutes";
-    throw new SwarmError("PEER_CORRUPT", `${from} sent ${what} for ${nameOf(this.#arrival)}`);
+    if (isRight === undefined) return undefined;
+    // Of the chunks that a shard cuts, a proof says things that nobody can check beforehand.
+    if (from !== peer)
+      throw new SwarmError("PEER_TAINTED", `the proof of ${from} refutes ${nameOf(this.#arrival)} of ${peer}`);
+    throw new SwarmError("PEER_CORRUPT", `${from} sent bytes that its proof refutes for ${nameOf(this.#arrival)}`);
   }
 
   async #askOthers(arrived: Arrived): Promise<Checked> {

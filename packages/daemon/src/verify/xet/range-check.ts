@@ -7,7 +7,7 @@
 import { SwarmError } from "@swarmd/protocol";
 import type { ChunkRest } from "./blake3-tree.js";
 import { findChunks, heldPart, isCut, type PlacedChunk, type RangeProof } from "./proof.js";
-import { decodeProof } from "./proof-codec.js";
+import { decodeProof, type Expected } from "./proof-codec.js";
 import { parseXetHash, XetHasher } from "./xet-hash.js";
 
 /** What a proof has to be of. */
@@ -33,6 +33,7 @@ export interface RangeCheck {
   check(bytes: Uint8Array): number;
 }
 
+/** @throws SwarmError PEER_FAULT for what is no proof of this range: nothing is refuted by it */
 export type OpenRangeCheck = (proof: Uint8Array, range: RangeToProve) => RangeCheck;
 
 /** One per thread. The checks that it opens are independent of each other. */
@@ -40,8 +41,16 @@ export async function loadRangeChecks(): Promise<OpenRangeCheck> {
   const hasher = await XetHasher.load();
   return (proof, { xetHash, isForeign, ...range }) => {
     const expected = { file: parseXetHash(xetHash), ...range };
-    return new ChunkByChunk(decodeProof(proof, expected, hasher), hasher, isForeign);
+    return new ChunkByChunk(decode(proof, expected, hasher), hasher, isForeign);
   };
+}
+
+function decode(proof: Uint8Array, expected: Expected, hasher: XetHasher): RangeProof {
+  try {
+    return decodeProof(proof, expected, hasher);
+  } catch (cause) {
+    throw new SwarmError("PEER_FAULT", (cause as Error).message, { cause });
+  }
 }
 
 class ChunkByChunk implements RangeCheck {
