@@ -153,6 +153,12 @@ export class SwarmPlanner {
     return this.#question(session, shard, true).order.first;
   }
 
+  /** Who said that it fetches a shard from a scarce source, and has not failed us. */
+  rootOf(session: Session, shard: number): NodeId | undefined {
+    const blob = this.#state.catalog.find(session.blob);
+    return blob && this.#rootOf(session, shard, blob)?.id;
+  }
+
   /** Another holder of a shard, for a second try beside the attempt from `besides`. */
   findRival(session: Session, shard: number, besides: NodeId): Peer | undefined {
     const blob = this.#state.catalog.expect(session.blob, session.spec.sizeBytes);

@@ -1,8 +1,10 @@
 /** Looks after attempts under way: stalls, slow sources, roots that move. Runs on a timer while there is anything to look after. */
+import type { NodeId } from "@swarmd/protocol";
 import type { Peer } from "./catalog/catalog.js";
 import type { Fetching } from "./fetching.js";
 import type { Lifecycle } from "./lifecycle.js";
 import type { PeerFaults } from "./peer-faults.js";
+import { crawls } from "./planner/crawl.js";
 import { hedge } from "./planner/hedge.js";
 import { stallAfterMs } from "./planner/stall.js";
 import { drawOf, shardKeyOf } from "./rendezvous.js";
@@ -16,9 +18,6 @@ const SWEEP_MS = 250;
 const MOST_RIVALS = 2;
 /** A follower without a byte for so long goes over to a new root at once. */
 const IDLE_MS = 500;
-/** A source that brings less than this share of what the others bring crawls; so many others have to be there to compare with. */
-const CRAWL_SHARE = 0.25;
-const LEAST_PEERS = 4;
 /** A crawling source is given up after so many times what a shard takes. The median: one slow node in eight is more than the slowest tenth. */
 const CRAWL_PATIENCE = 1.5;
 /** A source that crawled does not count for that shard any more. */
@@ -61,7 +60,7 @@ export class Watch {
 
   /**
    * A peer became the root of these shards. If two fetch the same shard from a scarce source, the one whose draw is worse yields and
-   * follows; a follower whose own source fell silent goes over.
+   * follows, or the one that crawls; a follower whose own source fell silent goes over.
    */
   rootsHeard(blob: string, roots: readonly number[], peer: Peer): void {
     if (roots.length === 0) return;
@@ -88,9 +87,16 @@ export class Watch {
     const { session } = attempt;
     if (session.notes.isAvoided(shard, peer.id, this.#state.nowMs, "failed")) return;
     const shardKey = shardKeyOf(session.notes.blobKey, shard);
-    if (drawOf(peer.key, shardKey) >= drawOf(this.#state.self?.key ?? 0, shardKey)) return;
+    const isOursBetter = drawOf(peer.key, shardKey) >= drawOf(this.#state.self?.key ?? 0, shardKey);
+    if (isOursBetter && !this.#isOverdue(attempt)) return;
     this.#lifecycle.cancel(attempt);
     this.#state.emit({ type: "decision", blob: session.blob, shard, reason: "yield" });
+  }
+
+  /** What we fetch for the others comes far slower than usual: whoever took over did so for that, and we are better off behind it. */
+  #isOverdue(attempt: Attempt): boolean {
+    if (this.#state.nowMs - attempt.startedMs < CRAWL_PATIENCE * this.#state.relayMs.at(0.5)) return false;
+    return crawls({ rate: this.#rateOf(attempt), otherRates: [], usualRate: this.#usualRate(attempt) });
   }
 
   #giveUpIfStalled(attempt: Attempt): boolean {
@@ -138,16 +144,26 @@ export class Watch {
     return true;
   }
 
-  /** Much slower than its like just now: then it is its source that is slow, not the origin that all of them share. */
+  /** Much slower than what comes by way of others, or than before: then it is its source that is slow, not the origin that all share. */
   #crawls(attempt: Attempt): boolean {
-    const rates: number[] = [];
-    for (const other of this.#state.attempts.values())
-      if (isPaced(other) && other !== attempt) rates.push(this.#rateOf(other));
-    rates.sort((a, b) => a - b);
-    if (rates.length >= LEAST_PEERS) return this.#rateOf(attempt) < (rates[rates.length >> 1] as number) * CRAWL_SHARE;
-    // Near the end there is little to compare with but the past.
-    const usualRate = attempt.session.shards.shardBytes / Math.max(1, this.#state.relayMs.at(0.5));
-    return this.#rateOf(attempt) < usualRate * CRAWL_SHARE;
+    const root = this.#rootOf(attempt);
+    const otherRates: number[] = [];
+    for (const other of this.#state.attempts.values()) {
+      if (!isPaced(other) || other === attempt) continue;
+      if (root === undefined || this.#rootOf(other) !== root) otherRates.push(this.#rateOf(other));
+    }
+    return crawls({ rate: this.#rateOf(attempt), otherRates, usualRate: this.#usualRate(attempt) });
+  }
+
+  #usualRate({ session }: Attempt): number {
+    const usualMs = this.#state.relayMs.at(0.5);
+    return usualMs === 0 ? 0 : session.shards.shardBytes / usualMs;
+  }
+
+  /** Who fetches the shard from its source. */
+  #rootOf(attempt: Attempt): NodeId | undefined {
+    if (attempt.isRoot) return this.#state.self?.id;
+    return this.#planner.rootOf(attempt.session, firstShard(attempt));
   }
 
   #rateOf({ positionBytes, startBytes, startedMs }: Attempt): number {
