@@ -206,7 +206,8 @@ export class Announcer {
   #newsOfSession(session: Session, added: readonly number[] | undefined): BlobNews {
     const { blob, shards, spec } = session;
     const wants = session.pulls.size > 0 && session.peersAllowed && session.phase !== "closing";
-    const mayFetch = wants && session.originAllowed && !this.#state.origin.isDown;
+    const mayFetch =
+      wants && session.originAllowed && !this.#state.origin.isDown && this.#state.fitness.isFit(this.#state.nowMs);
     const isExact = added === undefined || shards.count <= EXACT_UP_TO;
     const holds = isExact
       ? ({ kind: "exactly", shards: wants ? shards.held.clone() : new ShardSet(shards.count) } as const)

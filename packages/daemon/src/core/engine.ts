@@ -77,6 +77,7 @@ export class Engine {
       fetching: this.#fetching,
       planner: this.#swarmPlanner,
       faults: this.#faults,
+      announce: (session: Session) => this.#announcer.urgent(session.blob),
     };
     this.#watch = new Watch(state, parts);
   }

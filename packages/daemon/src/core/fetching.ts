@@ -4,6 +4,7 @@ import type { Lifecycle } from "./lifecycle.js";
 import type { Fault, Input, PullId, Reason, Source } from "./messages.js";
 import { AFTER_PROGRESS_DELAY_MS, backOffMs, isRetryable, MAX_FAILURES } from "./policy/back-off.js";
 import { type Attempt, firstShard, isPaced, lastShard } from "./session/attempt.js";
+import { Pace } from "./session/pace.js";
 import type { Session } from "./session/session.js";
 import type { EngineState } from "./state.js";
 
@@ -58,6 +59,8 @@ export class Fetching {
       progressMs: this.#state.nowMs,
       isRoot,
       place,
+      pace: new Pace(this.#state.nowMs, startBytes),
+      root: undefined,
       isCancelled: false,
     };
     this.#state.attempts.set(attempt.id, attempt);

@@ -4,6 +4,7 @@ import { Catalog } from "./catalog/catalog.js";
 import type { AttemptId, BlobSpec, Effect, PullId, RequestId } from "./messages.js";
 import { compareSessions } from "./order.js";
 import type { Standing } from "./planner/duty-order.js";
+import { DutyFitness } from "./policy/duty-fitness.js";
 import { OriginHealth } from "./policy/origin-health.js";
 import { Quantiles } from "./policy/quantiles.js";
 import { keyOf } from "./rendezvous.js";
@@ -61,6 +62,7 @@ export class EngineState {
   readonly sessions = new Map<BlobId, Session>();
   readonly attempts = new Map<AttemptId, Attempt>();
   readonly origin = new OriginHealth();
+  readonly fitness = new DutyFitness();
   readonly timers = new Timers();
   readonly catalog: Catalog;
   /** Our own node, as others see it in a shard's order. */

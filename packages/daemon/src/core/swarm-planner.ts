@@ -153,6 +153,12 @@ export class SwarmPlanner {
     return this.#question(session, shard, true).order.first;
   }
 
+  /** Somebody else could be on duty at the origin. */
+  hasDeputy(session: Session): boolean {
+    const blob = this.#state.catalog.find(session.blob);
+    return blob !== undefined && this.#state.catalog.wanters(blob).some(({ mayFetch }) => mayFetch);
+  }
+
   /** Who said that it fetches a shard from a scarce source, and has not failed us. */
   rootOf(session: Session, shard: number): NodeId | undefined {
     const blob = this.#state.catalog.find(session.blob);
@@ -353,7 +359,7 @@ export class SwarmPlanner {
       this.#orders.set(session, orders);
     }
     const root = this.#rootOf(session, shard, blob)?.id;
-    const version = blob.version + session.notes.failures;
+    const version = blob.version + session.notes.failures + this.#state.fitness.pauses;
     const cached = orders.get(shard);
     if (cached !== undefined && cached.untilMs > nowMs && cached.version === version && cached.root === root) {
       return cached.order;
@@ -380,7 +386,7 @@ export class SwarmPlanner {
       hasRoot ||= peer.id === root?.id;
     }
     if (root !== undefined && !hasRoot) others.push({ node: root, isEligible: true });
-    const own = { node: self as NonNullable<typeof self>, isEligible: fromSeed || session.originAllowed };
+    const own = { node: self as NonNullable<typeof self>, isEligible: fromSeed || this.#isFit(session) };
     return dutyOrder(own, others, shardKeyOf(notes.blobKey, shard), root?.id);
   }
 
@@ -426,9 +432,14 @@ export class SwarmPlanner {
     const { nowMs, self, catalog } = this.#state;
     const { bestCapacity, leastCapacity, mayAllFetch, newestMs } = catalog.field(blob);
     if (bestCapacity !== leastCapacity || bestCapacity !== self?.capacityBytesPerS) return false;
-    if (!fromSeed && !(mayAllFetch && session.originAllowed)) return false;
+    if (!fromSeed && !(mayAllFetch && this.#isFit(session))) return false;
     const hasNewcomer = newestMs > session.notes.startedMs + SETTLE_MOST_MS && nowMs - newestMs < NEWCOMER_MS;
     return !hasNewcomer && !catalog.areSomeLeftAlone(nowMs) && !session.notes.hasFailures(shard, nowMs);
+  }
+
+  /** Our own node may be on duty at the origin, and is quick enough. */
+  #isFit({ originAllowed }: Session): boolean {
+    return originAllowed && this.#state.fitness.isFit(this.#state.nowMs);
   }
 
   #rootOf(session: Session, shard: number, blob: BlobPeers): Peer | undefined {

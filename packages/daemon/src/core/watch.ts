@@ -3,12 +3,14 @@ import type { NodeId } from "@swarmd/protocol";
 import type { Peer } from "./catalog/catalog.js";
 import type { Fetching } from "./fetching.js";
 import type { Lifecycle } from "./lifecycle.js";
+import type { Source } from "./messages.js";
 import type { PeerFaults } from "./peer-faults.js";
 import { crawls } from "./planner/crawl.js";
 import { hedge } from "./planner/hedge.js";
 import { stallAfterMs } from "./planner/stall.js";
 import { drawOf, shardKeyOf } from "./rendezvous.js";
 import { type Attempt, firstShard, isPaced, lastShard } from "./session/attempt.js";
+import type { Session } from "./session/session.js";
 import type { EngineState } from "./state.js";
 import type { SwarmPlanner } from "./swarm-planner.js";
 
@@ -18,8 +20,10 @@ const SWEEP_MS = 250;
 const MOST_RIVALS = 2;
 /** A follower without a byte for so long goes over to a new root at once. */
 const IDLE_MS = 500;
-/** A crawling source is given up after so many times what a shard takes. The median: one slow node in eight is more than the slowest tenth. */
+/** A crawling source is given up after so many times what a shard takes. */
 const CRAWL_PATIENCE = 1.5;
+/** A rate is taken over at least so long: bytes come in bursts. */
+const LEAST_SPAN_MS = 2_000;
 /** A source that crawled does not count for that shard any more. */
 const SLOW_AVOIDED_MS = 60_000;
 
@@ -29,16 +33,24 @@ export class Watch {
   readonly #fetching: Fetching;
   readonly #planner: SwarmPlanner;
   readonly #faults: PeerFaults;
+  readonly #announce: (session: Session) => void;
 
   constructor(
     state: EngineState,
-    parts: { lifecycle: Lifecycle; fetching: Fetching; planner: SwarmPlanner; faults: PeerFaults },
+    parts: {
+      lifecycle: Lifecycle;
+      fetching: Fetching;
+      planner: SwarmPlanner;
+      faults: PeerFaults;
+      announce: (session: Session) => void;
+    },
   ) {
     this.#state = state;
     this.#lifecycle = parts.lifecycle;
     this.#fetching = parts.fetching;
     this.#planner = parts.planner;
     this.#faults = parts.faults;
+    this.#announce = parts.announce;
   }
 
   /** To be called when the timer `sweep` rings. */
@@ -46,7 +58,10 @@ export class Watch {
     let rivals = 0;
     for (const attempt of this.#state.attempts.values()) if (isRival(attempt)) rivals += 1;
     for (const attempt of [...this.#state.attempts.values()]) {
-      if (attempt.isCancelled || attempt.source.kind !== "peer" || attempt.session.phase !== "fetching") continue;
+      if (attempt.isCancelled || attempt.session.phase !== "fetching") continue;
+      this.#keepPace(attempt);
+      if (attempt.isRoot) this.#stepDownIfOverdue(attempt);
+      if (attempt.source.kind !== "peer") continue;
       if (this.#giveUpIfStalled(attempt) || this.#takeOver(attempt, firstShard(attempt))) continue;
       if (rivals < MOST_RIVALS && this.#hedge(attempt)) rivals += 1;
     }
@@ -95,8 +110,17 @@ export class Watch {
 
   /** What we fetch for the others comes far slower than usual: whoever took over did so for that, and we are better off behind it. */
   #isOverdue(attempt: Attempt): boolean {
-    if (this.#state.nowMs - attempt.startedMs < CRAWL_PATIENCE * this.#state.relayMs.at(0.5)) return false;
+    if (this.#usualMs === 0 || this.#state.nowMs - attempt.startedMs < CRAWL_PATIENCE * this.#usualMs) return false;
     return crawls({ rate: this.#rateOf(attempt), otherRates: [], usualRate: this.#usualRate(attempt) });
+  }
+
+  /** Nobody can know it sooner than we do: all nodes leave us out of the order at once, instead of finding out one by one. */
+  #stepDownIfOverdue(attempt: Attempt): void {
+    const { session, source } = attempt;
+    if (source.kind !== "origin" || !this.#isOverdue(attempt) || !this.#planner.hasDeputy(session)) return;
+    if (!this.#state.fitness.stepDown(this.#state.nowMs)) return;
+    this.#state.emit({ type: "decision", blob: session.blob, shard: firstShard(attempt), reason: "step-down" });
+    this.#announce(session);
   }
 
   #giveUpIfStalled(attempt: Attempt): boolean {
@@ -133,31 +157,45 @@ export class Watch {
   /** The relay or the root that we follow crawls: we go on without it, from the byte reached, with whoever is on duty then. */
   #takeOver(attempt: Attempt, shard: number): boolean {
     const { source, session, place } = attempt;
-    if (source.kind !== "peer" || place < 1 || !session.originAllowed || this.#state.relayMs.at(0.5) === 0)
-      return false;
+    if (source.kind !== "peer" || place < 1 || !session.originAllowed || this.#usualMs === 0) return false;
     // Those near the root first; if they don't see what we see, the others, one after the other.
-    const patienceMs = CRAWL_PATIENCE * this.#state.relayMs.at(0.5) * (1 + Math.log2(place) / 8);
-    if (this.#state.nowMs - attempt.startedMs < patienceMs || !this.#crawls(attempt)) return false;
+    const patienceMs = CRAWL_PATIENCE * this.#usualMs * (1 + Math.log2(place) / 8);
+    if (this.#state.nowMs - attempt.pace.sinceMs < patienceMs || !this.#crawls(attempt)) return false;
     session.notes.avoid(shard, source.peer, "failed", this.#state.nowMs + SLOW_AVOIDED_MS);
     this.#faults.crawled(source.peer);
     this.#lifecycle.cancel(attempt);
     return true;
   }
 
+  #keepPace(attempt: Attempt): void {
+    const { nowMs } = this.#state;
+    const root = this.#rootOf(attempt);
+    if (root !== undefined && root !== attempt.root) {
+      if (attempt.root !== undefined) attempt.pace.restart(nowMs, attempt.positionBytes);
+      attempt.root = root;
+    }
+    attempt.pace.mark(nowMs, attempt.positionBytes, Math.max(LEAST_SPAN_MS, this.#usualMs / 2));
+  }
+
   /** Much slower than what comes by way of others, or than before: then it is its source that is slow, not the origin that all share. */
   #crawls(attempt: Attempt): boolean {
-    const root = this.#rootOf(attempt);
+    const { root, source } = attempt;
     const otherRates: number[] = [];
     for (const other of this.#state.attempts.values()) {
-      if (!isPaced(other) || other === attempt) continue;
-      if (root === undefined || this.#rootOf(other) !== root) otherRates.push(this.#rateOf(other));
+      if (!isPaced(other) || other === attempt || isSameSource(other.source, source)) continue;
+      if (root === undefined || other.root !== root) otherRates.push(this.#rateOf(other));
     }
     return crawls({ rate: this.#rateOf(attempt), otherRates, usualRate: this.#usualRate(attempt) });
   }
 
+  /** What a shard takes that has to come first; 0 while unknown. The median: one slow node in eight is more than the slowest tenth. */
+  get #usualMs(): number {
+    return this.#state.relayMs.at(0.5);
+  }
+
+  /** Bytes per millisecond. */
   #usualRate({ session }: Attempt): number {
-    const usualMs = this.#state.relayMs.at(0.5);
-    return usualMs === 0 ? 0 : session.shards.shardBytes / usualMs;
+    return this.#usualMs === 0 ? 0 : session.shards.shardBytes / this.#usualMs;
   }
 
   /** Who fetches the shard from its source. */
@@ -166,8 +204,8 @@ export class Watch {
     return this.#planner.rootOf(attempt.session, firstShard(attempt));
   }
 
-  #rateOf({ positionBytes, startBytes, startedMs }: Attempt): number {
-    return (positionBytes - startBytes) / Math.max(1, this.#state.nowMs - startedMs);
+  #rateOf({ positionBytes, pace }: Attempt): number {
+    return pace.rate(this.#state.nowMs, positionBytes);
   }
 
   #slownessOf(attempt: Attempt): "hedge" | "endgame" | undefined {
@@ -181,6 +219,10 @@ export class Watch {
       isLast: attempt.session.shards.absent.count === 0,
     });
   }
+}
+
+function isSameSource(one: Source, other: Source): boolean {
+  return one.kind === "peer" && other.kind === "peer" && one.peer === other.peer;
 }
 
 function isRival(attempt: Attempt): boolean {

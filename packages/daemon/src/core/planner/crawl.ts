@@ -9,8 +9,8 @@ export interface Rates {
   /** Bytes per millisecond of the attempt in question. */
   readonly rate: number;
   /**
-   * Of attempts that hang on other roots. Those on the same root say nothing: if it crawls, all of them do, and the more shards wait
-   * for it, the more usual it would look.
+   * Of attempts that hang on other relays and roots. Those on the same one say nothing: if it crawls, all of them do, and the more
+   * shards wait for it, the more usual it would look.
    */
   readonly otherRates: readonly number[];
   /** Of shards that came before; 0 while unknown. */
