@@ -150,7 +150,7 @@ export class Announcer {
       sequence: this.#sequence,
       ttlMs: 3 * this.#heartbeatMs(),
       isFull,
-      capacityBytesPerS: swarm?.capacityBytesPerS ?? 0,
+      capacityBytesPerS: this.#state.self?.capacityBytesPerS ?? 0,
       freeSlots: (swarm?.uploads ?? 0) - this.#state.uploads.size,
       blobs,
     };
@@ -206,8 +206,7 @@ export class Announcer {
   #newsOfSession(session: Session, added: readonly number[] | undefined): BlobNews {
     const { blob, shards, spec } = session;
     const wants = session.pulls.size > 0 && session.peersAllowed && session.phase !== "closing";
-    const mayFetch =
-      wants && session.originAllowed && !this.#state.origin.isDown && this.#state.fitness.isFit(this.#state.nowMs);
+    const mayFetch = wants && session.originAllowed && !this.#state.origin.isDown;
     const isExact = added === undefined || shards.count <= EXACT_UP_TO;
     const holds = isExact
       ? ({ kind: "exactly", shards: wants ? shards.held.clone() : new ShardSet(shards.count) } as const)

@@ -13,6 +13,7 @@ import { Lifecycle } from "./lifecycle.js";
 import type { Effect, Input } from "./messages.js";
 import { OriginPlanner } from "./origin-planner.js";
 import { PeerFaults } from "./peer-faults.js";
+import { fastThreshold } from "./planner/tiers.js";
 import { type Attempt, firstShard } from "./session/attempt.js";
 import type { Session } from "./session/session.js";
 import { type EngineOptions, EngineState } from "./state.js";
@@ -77,7 +78,7 @@ export class Engine {
       fetching: this.#fetching,
       planner: this.#swarmPlanner,
       faults: this.#faults,
-      announce: (session: Session) => this.#announcer.urgent(session.blob),
+      announce: () => this.#announceSessions(),
     };
     this.#watch = new Watch(state, parts);
   }
@@ -207,10 +208,13 @@ export class Engine {
 
   #heard({ peer, record }: Of<"heard">): void {
     const { catalog, nowMs } = this.#state;
-    const known = catalog.peers.get(peer)?.blobs;
+    const from = catalog.peers.get(peer);
+    const hadBytesPerS = from?.capacityBytesPerS ?? 0;
+    const known = from?.blobs;
     const wanted = record.blobs.filter(({ blob, wants }) => wants && known?.get(blob)?.wants !== true);
     const news = catalog.heard(peer, record, nowMs);
     if (news === undefined) return;
+    if (record.capacityBytesPerS < fastThreshold(hadBytesPerS)) this.#watch.slowed(peer);
     for (const one of news) this.#newsOf(one, peer);
     for (const { blob } of wanted) {
       const session = this.#state.sessions.get(blob);
@@ -240,6 +244,7 @@ export class Engine {
       else if (name === "heartbeat") this.#announcer.heartbeat();
       else if (name === "sweep") this.#watch.sweep();
       else if (name === "parked") this.#uploads.expire();
+      else if (name === "fit") this.#announceSessions();
       else if (name === "expire") {
         catalog.expire(nowMs);
         if (catalog.peers.size > 0) timers.set("expire", nowMs + EXPIRE_MS);
@@ -272,6 +277,10 @@ export class Engine {
     const { isDown } = this.#state.origin;
     if (isDown === this.#wasOriginDown) return;
     this.#wasOriginDown = isDown;
+    this.#announceSessions();
+  }
+
+  #announceSessions(): void {
     for (const blob of this.#state.sessions.keys()) this.#announcer.urgent(blob);
   }
 

@@ -65,8 +65,6 @@ export class EngineState {
   readonly fitness = new DutyFitness();
   readonly timers = new Timers();
   readonly catalog: Catalog;
-  /** Our own node, as others see it in a shard's order. */
-  readonly self: Standing | undefined;
   /** Blobs that are whole in the cache. */
   readonly library = new Map<BlobId, BlobSpec>();
   readonly uploads = new Map<RequestId, Upload>();
@@ -80,6 +78,8 @@ export class EngineState {
   /** Origin requests under way, in all and per pull. */
   originInFlight = 0;
   readonly originInFlightByPull = new Map<PullId, number>();
+  readonly #ownKey: number;
+  #self: Standing | undefined;
   #effects: Effect[] = [];
   #ordered: readonly Session[] | undefined;
   #nextAttempt = 1;
@@ -90,7 +90,17 @@ export class EngineState {
     this.originRequests = options.originRequests;
     this.catalog = new Catalog(options.shardBytes);
     const { swarm } = options;
-    this.self = swarm && { id: swarm.self, key: keyOf(swarm.self), capacityBytesPerS: swarm.capacityBytesPerS };
+    this.#ownKey = swarm === undefined ? 0 : keyOf(swarm.self);
+  }
+
+  /** Our own node, as others see it in a shard's order. */
+  get self(): Standing | undefined {
+    const { swarm } = this.options;
+    if (swarm === undefined) return undefined;
+    const capacityBytesPerS = this.fitness.capacity(swarm.capacityBytesPerS, this.nowMs);
+    if (this.#self?.capacityBytesPerS !== capacityBytesPerS)
+      this.#self = { id: swarm.self, key: this.#ownKey, capacityBytesPerS };
+    return this.#self;
   }
 
   emit(effect: Effect): void {

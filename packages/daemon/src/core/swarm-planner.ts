@@ -359,7 +359,7 @@ export class SwarmPlanner {
       this.#orders.set(session, orders);
     }
     const root = this.#rootOf(session, shard, blob)?.id;
-    const version = blob.version + session.notes.failures + this.#state.fitness.pauses;
+    const version = blob.version + session.notes.failures + this.#state.fitness.version(nowMs);
     const cached = orders.get(shard);
     if (cached !== undefined && cached.untilMs > nowMs && cached.version === version && cached.root === root) {
       return cached.order;
@@ -386,7 +386,7 @@ export class SwarmPlanner {
       hasRoot ||= peer.id === root?.id;
     }
     if (root !== undefined && !hasRoot) others.push({ node: root, isEligible: true });
-    const own = { node: self as NonNullable<typeof self>, isEligible: fromSeed || this.#isFit(session) };
+    const own = { node: self as NonNullable<typeof self>, isEligible: fromSeed || session.originAllowed };
     return dutyOrder(own, others, shardKeyOf(notes.blobKey, shard), root?.id);
   }
 
@@ -419,11 +419,12 @@ export class SwarmPlanner {
   #stripesOf(session: Session): Stripes {
     const { self, catalog } = this.#state;
     const blob = catalog.expect(session.blob, session.spec.sizeBytes);
+    const version = blob.version + this.#state.fitness.version(this.#state.nowMs);
     const cached = this.#stripes.get(session);
-    if (cached?.version === blob.version) return cached.stripes;
+    if (cached?.version === version) return cached.stripes;
     const nodes = catalog.wanters(blob).map(({ peer }) => peer);
     const stripes = new Stripes(self === undefined ? nodes : [...nodes, self]);
-    this.#stripes.set(session, { stripes, version: blob.version });
+    this.#stripes.set(session, { stripes, version });
     return stripes;
   }
 
@@ -432,14 +433,9 @@ export class SwarmPlanner {
     const { nowMs, self, catalog } = this.#state;
     const { bestCapacity, leastCapacity, mayAllFetch, newestMs } = catalog.field(blob);
     if (bestCapacity !== leastCapacity || bestCapacity !== self?.capacityBytesPerS) return false;
-    if (!fromSeed && !(mayAllFetch && this.#isFit(session))) return false;
+    if (!fromSeed && !(mayAllFetch && session.originAllowed)) return false;
     const hasNewcomer = newestMs > session.notes.startedMs + SETTLE_MOST_MS && nowMs - newestMs < NEWCOMER_MS;
     return !hasNewcomer && !catalog.areSomeLeftAlone(nowMs) && !session.notes.hasFailures(shard, nowMs);
-  }
-
-  /** Our own node may be on duty at the origin, and is quick enough. */
-  #isFit({ originAllowed }: Session): boolean {
-    return originAllowed && this.#state.fitness.isFit(this.#state.nowMs);
   }
 
   #rootOf(session: Session, shard: number, blob: BlobPeers): Peer | undefined {

@@ -33,7 +33,7 @@ export class Watch {
   readonly #fetching: Fetching;
   readonly #planner: SwarmPlanner;
   readonly #faults: PeerFaults;
-  readonly #announce: (session: Session) => void;
+  readonly #announce: () => void;
 
   constructor(
     state: EngineState,
@@ -42,7 +42,7 @@ export class Watch {
       fetching: Fetching;
       planner: SwarmPlanner;
       faults: PeerFaults;
-      announce: (session: Session) => void;
+      announce: () => void;
     },
   ) {
     this.#state = state;
@@ -114,13 +114,25 @@ export class Watch {
     return crawls({ rate: this.#rateOf(attempt), otherRates: [], usualRate: this.#usualRate(attempt) });
   }
 
-  /** Nobody can know it sooner than we do: all nodes leave us out of the order at once, instead of finding out one by one. */
+  /** Nobody can know it sooner than we do: all nodes leave us at once, instead of finding out one by one. */
   #stepDownIfOverdue(attempt: Attempt): void {
     const { session, source } = attempt;
     if (source.kind !== "origin" || !this.#isOverdue(attempt) || !this.#planner.hasDeputy(session)) return;
-    if (!this.#state.fitness.stepDown(this.#state.nowMs)) return;
+    const { fitness, nowMs, timers } = this.#state;
+    if (!fitness.stepDown(nowMs)) return;
     this.#state.emit({ type: "decision", blob: session.blob, shard: firstShard(attempt), reason: "step-down" });
-    this.#announce(session);
+    timers.set("fit", fitness.untilMs);
+    this.#announce();
+    for (const other of this.#state.attempts.values())
+      if (other.isRoot && this.#planner.hasDeputy(other.session)) this.#lifecycle.cancel(other);
+  }
+
+  /** A peer says that it became slow: what it still has to get itself comes sooner from those that stand before us now. */
+  slowed(id: NodeId): void {
+    for (const attempt of [...this.#state.attempts.values()]) {
+      const { source, reason } = attempt;
+      if (source.kind === "peer" && source.peer === id && reason === "relay") this.#lifecycle.cancel(attempt);
+    }
   }
 
   #giveUpIfStalled(attempt: Attempt): boolean {

@@ -18,6 +18,23 @@ test("stepping down twice is stepping down once", () => {
   const fitness = new DutyFitness();
   fitness.stepDown(0);
   assert.equal(fitness.stepDown(30_000), false);
-  assert.equal(fitness.pauses, 1);
   assert.ok(fitness.isFit(60_000));
+});
+
+test("whoever stepped down says to have little, and full capacity again afterwards", () => {
+  const fitness = new DutyFitness();
+  assert.equal(fitness.capacity(1_600, 0), 1_600);
+  fitness.stepDown(0);
+  assert.equal(fitness.capacity(1_600, 59_999), 100);
+  assert.equal(fitness.capacity(1_600, 60_000), 1_600);
+});
+
+test("each change is another version", () => {
+  const fitness = new DutyFitness();
+  const versions = [fitness.version(0)];
+  for (const nowMs of [0, 60_000]) {
+    fitness.stepDown(nowMs);
+    versions.push(fitness.version(nowMs), fitness.version(nowMs + 120_000));
+  }
+  assert.deepEqual(versions, [0, 1, 2, 3, 4]);
 });
