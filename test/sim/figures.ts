@@ -10,6 +10,11 @@ function pullers({ nodes }: Outcome): SimNode[] {
   return nodes.filter((node) => node.isUp && !node.isHung && node.plan.isSeed !== true && node.plan.isLiar !== true);
 }
 
+/** How often a node took over from another on duty, left duty to another, or declined all of it. */
+function changesOfDuty({ reasons }: Outcome): number {
+  return (["takeover", "yield", "step-down"] as const).reduce((sum, reason) => sum + (reasons.get(reason) ?? 0), 0);
+}
+
 export function figuresOf(outcome: Outcome, plan: Plan): Figures {
   const size = plan.files.reduce((sum, bytes) => sum + bytes, 0);
   const nodes = pullers(outcome);
@@ -27,6 +32,7 @@ export function figuresOf(outcome: Outcome, plan: Plan): Figures {
     ended: ended.length / Math.max(1, nodes.length),
     gossip: outcome.gossipBytes / Math.max(1, outcome.movedBytes),
     banned: liars.length === 0 ? 1 : bans / (liars.length * nodes.length),
+    restless: changesOfDuty(outcome) / plan.files.reduce((sum, bytes) => sum + Math.ceil(bytes / plan.shardBytes), 0),
     wasted:
       nodes.reduce((sum, node) => sum + Math.max(0, node.receivedBytes / size - 1), 0) / Math.max(1, nodes.length),
   };

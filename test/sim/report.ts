@@ -40,6 +40,7 @@ const NAMES: Record<Figure, string> = {
   gossip: "gossip ÷ bytes moved",
   banned: "liars banned",
   wasted: "bytes received twice",
+  restless: "changes of duty ÷ shards",
 };
 
 /** A Markdown table with one line per target. */

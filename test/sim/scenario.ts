@@ -28,6 +28,8 @@ export type Happening =
   | { readonly atMs: number; readonly kind: "stall"; readonly node: number }
   /** Its links get slower. */
   | { readonly atMs: number; readonly kind: "slow"; readonly node: number; readonly factor: number }
+  /** Its processor is taken away for a while: nothing of it moves, and what comes meanwhile is dealt with afterwards. */
+  | { readonly atMs: number; readonly kind: "pause"; readonly node: number; readonly forMs: number }
   /** Nodes below `first` and the others no longer reach each other. */
   | { readonly atMs: number; readonly kind: "partition"; readonly first: number }
   | { readonly atMs: number; readonly kind: "heal" };
@@ -63,7 +65,7 @@ export interface Scenario {
 }
 
 /** Names of a run's figures; all are ratios. */
-export type Figure = "egress" | "time" | "fastTime" | "ended" | "gossip" | "banned" | "wasted";
+export type Figure = "egress" | "time" | "fastTime" | "ended" | "gossip" | "banned" | "wasted" | "restless";
 
 export interface Target {
   readonly figure: Figure;

@@ -88,7 +88,7 @@ export class Engine {
    * @throws SwarmError INTERNAL for a bug in the engine, never for an input.
    */
   handle(input: Input, nowMs: number): Effect[] {
-    this.#state.nowMs = Math.max(nowMs, this.#state.nowMs);
+    this.#state.advance(nowMs);
     if (this.#apply(input)) this.#plan();
     this.#emitWake();
     return this.#state.takeEffects();
@@ -312,7 +312,7 @@ export class Engine {
     const peer = source.kind === "peer" ? this.#state.catalog.peers.get(source.peer) : undefined;
     const bytes = positionBytes - startBytes;
     if (peer === undefined || bytes < MEASURE_FROM_BYTES) return;
-    const rate = (1_000 * bytes) / Math.max(1, this.#state.nowMs - startedMs);
+    const rate = (1_000 * bytes) / Math.max(1, this.#state.awakeMs - startedMs);
     peer.rateBytesPerS = peer.rateBytesPerS === 0 ? rate : 0.7 * peer.rateBytesPerS + 0.3 * rate;
     peer.failures = 0;
   }

@@ -54,12 +54,12 @@ export class Fetching {
       pull: order.pull,
       startBytes,
       endBytes: shardEnd(last, shards.sizeBytes, shards.shardBytes),
-      startedMs: this.#state.nowMs,
+      startedMs: this.#state.awakeMs,
       positionBytes: startBytes,
-      progressMs: this.#state.nowMs,
+      progressMs: this.#state.awakeMs,
       isRoot,
       place,
-      pace: new Pace(this.#state.nowMs, startBytes),
+      pace: new Pace(this.#state.awakeMs, startBytes),
       root: undefined,
       isCancelled: false,
     };
@@ -91,7 +91,7 @@ export class Fetching {
     shards.check(shard);
     attempt.session.trouble.delete(shard);
     const times = isPaced(attempt) ? this.#state.relayMs : this.#state.bulkMs;
-    times.add(this.#state.nowMs - attempt.startedMs);
+    times.add(this.#state.awakeMs - attempt.startedMs);
     this.#watch.checked(attempt.session, shard);
   }
 
@@ -132,8 +132,8 @@ export class Fetching {
     }
     attempt.positionBytes = position;
     this.#state.flowedMs = this.#state.nowMs;
-    this.#state.gapsMs.add(this.#state.nowMs - attempt.progressMs);
-    attempt.progressMs = this.#state.nowMs;
+    this.#state.gapsMs.add(this.#state.awakeMs - attempt.progressMs);
+    attempt.progressMs = this.#state.awakeMs;
     if (attempt.source.kind === "origin") this.#state.origin.progressed();
   }
 

@@ -5,6 +5,7 @@ import type { AttemptId, BlobSpec, Effect, PullId, RequestId } from "./messages.
 import { compareSessions } from "./order.js";
 import type { Standing } from "./planner/duty-order.js";
 import { DutyFitness } from "./policy/duty-fitness.js";
+import { lateness } from "./policy/lateness.js";
 import { OriginHealth } from "./policy/origin-health.js";
 import { Quantiles } from "./policy/quantiles.js";
 import { keyOf } from "./rendezvous.js";
@@ -58,6 +59,8 @@ export interface Focus {
 export class EngineState {
   readonly options: EngineOptions;
   nowMs = 0;
+  /** Time that our own node was away from its work, and of which it knows nothing. */
+  #awayMs = 0;
   originRequests: number;
   readonly sessions = new Map<BlobId, Session>();
   readonly attempts = new Map<AttemptId, Attempt>();
@@ -101,6 +104,21 @@ export class EngineState {
     if (this.#self?.capacityBytesPerS !== capacityBytesPerS)
       this.#self = { id: swarm.self, key: this.#ownKey, capacityBytesPerS };
     return this.#self;
+  }
+
+  /**
+   * A clock that stands still while our node does: attempts are timed by it. A node whose processor is taken, or that slept, would else
+   * blame the others for what it was too late to see.
+   */
+  get awakeMs(): number {
+    return this.nowMs - this.#awayMs;
+  }
+
+  /** Time goes on. Whatever was due long ago shows that we were away. */
+  advance(nowMs: number): void {
+    const lateMs = lateness({ nowMs, beforeMs: this.nowMs, dueMs: this.timers.earliestMs });
+    this.nowMs = Math.max(nowMs, this.nowMs);
+    this.#awayMs += lateMs;
   }
 
   emit(effect: Effect): void {

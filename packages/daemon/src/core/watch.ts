@@ -93,14 +93,15 @@ export class Watch {
   #goOver(attempt: Attempt, shard: number): void {
     const { source, session } = attempt;
     const isSlow = this.#slownessOf(attempt) !== undefined && this.#crawls(attempt);
-    if (source.kind !== "peer" || (!isSlow && this.#state.nowMs - attempt.progressMs <= IDLE_MS)) return;
+    if (source.kind !== "peer" || (!isSlow && this.#state.awakeMs - attempt.progressMs <= IDLE_MS)) return;
     if (isSlow) session.notes.avoid(shard, source.peer, "failed", this.#state.nowMs + SLOW_AVOIDED_MS);
     this.#lifecycle.cancel(attempt);
   }
 
   #yieldTo(attempt: Attempt, shard: number, peer: Peer): void {
     const { session } = attempt;
-    if (session.notes.isAvoided(shard, peer.id, this.#state.nowMs, "failed")) return;
+    // We would not follow it, but begin anew at once.
+    if (this.#planner.rootOf(session, shard) !== peer.id) return;
     const shardKey = shardKeyOf(session.notes.blobKey, shard);
     const isOursBetter = drawOf(peer.key, shardKey) >= drawOf(this.#state.self?.key ?? 0, shardKey);
     if (isOursBetter && !this.#isOverdue(attempt)) return;
@@ -110,7 +111,7 @@ export class Watch {
 
   /** What we fetch for the others comes far slower than usual: whoever took over did so for that, and we are better off behind it. */
   #isOverdue(attempt: Attempt): boolean {
-    if (this.#usualMs === 0 || this.#state.nowMs - attempt.startedMs < CRAWL_PATIENCE * this.#usualMs) return false;
+    if (this.#usualMs === 0 || this.#state.awakeMs - attempt.startedMs < CRAWL_PATIENCE * this.#usualMs) return false;
     return crawls({ rate: this.#rateOf(attempt), otherRates: [], usualRate: this.#usualRate(attempt) });
   }
 
@@ -136,7 +137,7 @@ export class Watch {
   }
 
   #giveUpIfStalled(attempt: Attempt): boolean {
-    const idleMs = this.#state.nowMs - attempt.progressMs;
+    const idleMs = this.#state.awakeMs - attempt.progressMs;
     if (idleMs < stallAfterMs(this.#state.gapsMs.at(0.95), attempt.place)) return false;
     if (attempt.source.kind === "peer") this.#faults.blame(attempt, attempt.source.peer);
     this.#lifecycle.cancel(attempt);
@@ -172,7 +173,7 @@ export class Watch {
     if (source.kind !== "peer" || place < 1 || !session.originAllowed || this.#usualMs === 0) return false;
     // Those near the root first; if they don't see what we see, the others, one after the other.
     const patienceMs = CRAWL_PATIENCE * this.#usualMs * (1 + Math.log2(place) / 8);
-    if (this.#state.nowMs - attempt.pace.sinceMs < patienceMs || !this.#crawls(attempt)) return false;
+    if (this.#state.awakeMs - attempt.pace.sinceMs < patienceMs || !this.#crawls(attempt)) return false;
     session.notes.avoid(shard, source.peer, "failed", this.#state.nowMs + SLOW_AVOIDED_MS);
     this.#faults.crawled(source.peer);
     this.#lifecycle.cancel(attempt);
@@ -180,13 +181,13 @@ export class Watch {
   }
 
   #keepPace(attempt: Attempt): void {
-    const { nowMs } = this.#state;
+    const { awakeMs } = this.#state;
     const root = this.#rootOf(attempt);
     if (root !== undefined && root !== attempt.root) {
-      if (attempt.root !== undefined) attempt.pace.restart(nowMs, attempt.positionBytes);
+      if (attempt.root !== undefined) attempt.pace.restart(awakeMs, attempt.positionBytes);
       attempt.root = root;
     }
-    attempt.pace.mark(nowMs, attempt.positionBytes, Math.max(LEAST_SPAN_MS, this.#usualMs / 2));
+    attempt.pace.mark(awakeMs, attempt.positionBytes, Math.max(LEAST_SPAN_MS, this.#usualMs / 2));
   }
 
   /** Much slower than what comes by way of others, or than before: then it is its source that is slow, not the origin that all share. */
@@ -217,13 +218,13 @@ export class Watch {
   }
 
   #rateOf({ positionBytes, pace }: Attempt): number {
-    return pace.rate(this.#state.nowMs, positionBytes);
+    return pace.rate(this.#state.awakeMs, positionBytes);
   }
 
   #slownessOf(attempt: Attempt): "hedge" | "endgame" | undefined {
     const times = isPaced(attempt) ? this.#state.relayMs : this.#state.bulkMs;
     return hedge({
-      ageMs: this.#state.nowMs - attempt.startedMs,
+      ageMs: this.#state.awakeMs - attempt.startedMs,
       doneBytes: attempt.positionBytes - attempt.startBytes,
       leftBytes: attempt.endBytes - attempt.positionBytes,
       p50Ms: times.at(0.5),

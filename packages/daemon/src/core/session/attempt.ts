@@ -13,6 +13,7 @@ export interface Attempt {
   readonly pull: PullId | undefined;
   readonly startBytes: number;
   readonly endBytes: number;
+  /** By the clock that stands still while our node does, as all its times. */
   readonly startedMs: number;
   /** Everything of the range below this is in the staging file. */
   positionBytes: number;
