@@ -10,7 +10,6 @@ import { hedge } from "./planner/hedge.js";
 import { stallAfterMs } from "./planner/stall.js";
 import { drawOf, shardKeyOf } from "./rendezvous.js";
 import { type Attempt, firstShard, isPaced, lastShard } from "./session/attempt.js";
-import type { Session } from "./session/session.js";
 import type { EngineState } from "./state.js";
 import type { SwarmPlanner } from "./swarm-planner.js";
 
@@ -167,12 +166,15 @@ export class Watch {
     return true;
   }
 
-  /** The relay or the root that we follow crawls: we go on without it, from the byte reached, with whoever is on duty then. */
+  /**
+   * The relay or the root that we follow crawls, or the only holder: we go on without it, from the byte reached, with whoever is on duty
+   * then.
+   */
   #takeOver(attempt: Attempt, shard: number): boolean {
-    const { source, session, place } = attempt;
-    if (source.kind !== "peer" || place < 1 || !session.originAllowed || this.#usualMs === 0) return false;
+    const { source, session, place, isRoot } = attempt;
+    if (source.kind !== "peer" || isRoot || !session.originAllowed || this.#usualMs === 0) return false;
     // Those near the root first; if they don't see what we see, the others, one after the other.
-    const patienceMs = CRAWL_PATIENCE * this.#usualMs * (1 + Math.log2(place) / 8);
+    const patienceMs = CRAWL_PATIENCE * this.#usualMs * (1 + Math.log2(Math.max(1, place)) / 8);
     if (this.#state.awakeMs - attempt.pace.sinceMs < patienceMs || !this.#crawls(attempt)) return false;
     session.notes.avoid(shard, source.peer, "failed", this.#state.nowMs + SLOW_AVOIDED_MS);
     this.#faults.crawled(source.peer);
