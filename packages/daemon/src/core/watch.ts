@@ -8,6 +8,7 @@ import type { PeerFaults } from "./peer-faults.js";
 import { crawls } from "./planner/crawl.js";
 import { hedge } from "./planner/hedge.js";
 import { stallAfterMs } from "./planner/stall.js";
+import { isTooSlow, type Stream } from "./planner/too-slow.js";
 import { drawOf, shardKeyOf } from "./rendezvous.js";
 import { type Attempt, firstShard, isPaced, lastShard } from "./session/attempt.js";
 import type { EngineState } from "./state.js";
@@ -54,12 +55,12 @@ export class Watch {
 
   /** To be called when the timer `sweep` rings. */
   sweep(): void {
+    this.#stepDownIfTooSlow();
     let rivals = 0;
     for (const attempt of this.#state.attempts.values()) if (isRival(attempt)) rivals += 1;
     for (const attempt of [...this.#state.attempts.values()]) {
       if (attempt.isCancelled || attempt.session.phase !== "fetching") continue;
       this.#keepPace(attempt);
-      if (attempt.isRoot) this.#stepDownIfOverdue(attempt);
       if (attempt.source.kind !== "peer") continue;
       if (this.#giveUpIfStalled(attempt) || this.#takeOver(attempt, firstShard(attempt))) continue;
       if (rivals < MOST_RIVALS && this.#hedge(attempt)) rivals += 1;
@@ -108,27 +109,40 @@ export class Watch {
     this.#state.emit({ type: "decision", blob: session.blob, shard, reason: "yield" });
   }
 
-  /** What we fetch for the others comes far slower than usual: whoever took over did so for that, and we are better off behind it. */
+  /** It comes far slower than usual: of a root of ours, whoever took over did so for that, and we are better off behind it. */
   #isOverdue(attempt: Attempt): boolean {
     if (this.#usualMs === 0 || this.#state.awakeMs - attempt.startedMs < CRAWL_PATIENCE * this.#usualMs) return false;
     return crawls({ rate: this.#rateOf(attempt), otherRates: [], usualRate: this.#usualRate(attempt) });
   }
 
   /** Nobody can know it sooner than we do: all nodes leave us at once, instead of finding out one by one. */
-  #stepDownIfOverdue(attempt: Attempt): void {
-    const { session, source } = attempt;
-    if (source.kind !== "origin" || !this.#isOverdue(attempt) || !this.#planner.hasDeputy(session)) return;
-    const { fitness, nowMs, timers } = this.#state;
-    if (!fitness.stepDown(nowMs)) return;
-    this.#state.emit({ type: "decision", blob: session.blob, shard: firstShard(attempt), reason: "step-down" });
+  #stepDownIfTooSlow(): void {
+    const { attempts, fitness, nowMs, timers } = this.#state;
+    if (this.#usualMs === 0 || !fitness.isFit(nowMs)) return;
+    const paced = [...attempts.values()].filter((one) => isPaced(one) && this.#planner.hasDeputy(one.session));
+    if (!isTooSlow(paced.map((one) => this.#streamOf(one)))) return;
+    fitness.stepDown(nowMs);
     timers.set("fit", fitness.untilMs);
     this.#announce();
-    for (const other of this.#state.attempts.values())
-      if (other.isRoot && this.#planner.hasDeputy(other.session)) this.#lifecycle.cancel(other);
+    for (const one of paced) if (one.isRoot) this.#lifecycle.cancel(one);
+    const { session } = paced[0] as Attempt;
+    this.#state.emit({
+      type: "decision",
+      blob: session.blob,
+      shard: firstShard(paced[0] as Attempt),
+      reason: "step-down",
+    });
+  }
+
+  #streamOf(attempt: Attempt): Stream {
+    const { source } = attempt;
+    const isFromOrigin = source.kind === "origin";
+    return { from: isFromOrigin ? "origin" : source.peer, isFromOrigin, crawls: this.#isOverdue(attempt) };
   }
 
   /** A peer says that it became slow: what it still has to get itself comes sooner from those that stand before us now. */
   slowed(id: NodeId): void {
+    if (!this.#state.fitness.isFit(this.#state.nowMs)) return;
     for (const attempt of [...this.#state.attempts.values()]) {
       const { source, reason } = attempt;
       if (source.kind === "peer" && source.peer === id && reason === "relay") this.#lifecycle.cancel(attempt);
