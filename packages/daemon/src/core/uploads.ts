@@ -58,7 +58,7 @@ export class Uploads {
     for (const { asked } of [...this.#parked.values()]) {
       if ((shard !== undefined && asked.shard !== shard) || !this.#parked.has(asked.request)) continue;
       const { verdict } = this.#judge(asked);
-      if (verdict.kind === "serve") this.#answer(asked, verdict);
+      if (verdict.kind === "serve") this.#answerParked(asked, verdict);
     }
   }
 
@@ -66,9 +66,14 @@ export class Uploads {
   expire(): void {
     for (const { asked, untilMs } of [...this.#parked.values()]) {
       if (!this.#parked.has(asked.request)) continue;
-      if (untilMs <= this.#state.nowMs) this.#answer(asked, this.#judge(asked).verdict);
+      if (untilMs <= this.#state.nowMs) this.#answerParked(asked, this.#judge(asked).verdict);
       else this.#state.timers.setIfEarlier("parked", untilMs);
     }
+  }
+
+  /** Judging may begin the shard, and so have answered already all that waited for it. */
+  #answerParked(asked: Asked, verdict: Verdict): void {
+    if (this.#parked.has(asked.request)) this.#answer(asked, verdict);
   }
 
   #answer(asked: Asked, verdict: Verdict): void {
