@@ -14,7 +14,7 @@ import { type Attempt, firstShard, isPaced, lastShard } from "./session/attempt.
 import type { EngineState } from "./state.js";
 import type { SwarmPlanner } from "./swarm-planner.js";
 
-/** A quarter of the least patience: fine enough to act on. */
+/** An eighth of the least patience: fine enough to act on. */
 const SWEEP_MS = 250;
 /** Second sources at a time: more would be a second download. */
 const MOST_RIVALS = 2;
