@@ -90,9 +90,16 @@ export class Fetching {
     this.#cancelRivals(attempt, shard);
     shards.check(shard);
     attempt.session.trouble.delete(shard);
-    const times = isPaced(attempt) ? this.#state.relayMs : this.#state.bulkMs;
-    times.add(this.#state.awakeMs - attempt.startedMs);
+    this.#measure(attempt, this.#state.awakeMs - attempt.startedMs);
     this.#watch.checked(attempt.session, shard);
+  }
+
+  #measure(attempt: Attempt, tookMs: number): void {
+    const { relayMs, bulkMs, originMs, catalog } = this.#state;
+    (isPaced(attempt) ? relayMs : bulkMs).add(tookMs);
+    const blob = catalog.find(attempt.session.blob);
+    // A seed sets a pace that the origin can't be held to.
+    if (isPaced(attempt) && (blob === undefined || catalog.seeds(blob).length === 0)) originMs.add(tookMs);
   }
 
   ended({ attempt: id, positionBytes, fault }: Of<"ended">): void {

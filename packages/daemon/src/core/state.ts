@@ -75,6 +75,8 @@ export class EngineState {
   readonly gapsMs = new Quantiles();
   readonly bulkMs = new Quantiles();
   readonly relayMs = new Quantiles();
+  /** The latter of shards that nobody near had: what the origin's pace is in this pull. */
+  readonly originMs = new Quantiles();
   /** When bytes of anything last came. */
   flowedMs = 0;
   focus: readonly Focus[] = [];

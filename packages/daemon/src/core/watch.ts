@@ -109,29 +109,27 @@ export class Watch {
     this.#state.emit({ type: "decision", blob: session.blob, shard, reason: "yield" });
   }
 
-  /** It comes far slower than usual: of a root of ours, whoever took over did so for that, and we are better off behind it. */
+  /** It comes far slower than usual from the origin: of a root of ours, whoever took over did so for that, and we are better off behind it. */
   #isOverdue(attempt: Attempt): boolean {
-    if (this.#usualMs === 0 || this.#state.awakeMs - attempt.startedMs < CRAWL_PATIENCE * this.#usualMs) return false;
-    return crawls({ rate: this.#rateOf(attempt), otherRates: [], usualRate: this.#usualRate(attempt) });
+    const usualMs = this.#state.originMs.at(0.5);
+    if (usualMs === 0 || this.#state.awakeMs - attempt.startedMs < CRAWL_PATIENCE * usualMs) return false;
+    const usualRate = attempt.session.shards.shardBytes / usualMs;
+    return crawls({ rate: this.#rateOf(attempt), otherRates: [], usualRate });
   }
 
   /** Nobody can know it sooner than we do: all nodes leave us at once, instead of finding out one by one. */
   #stepDownIfTooSlow(): void {
     const { attempts, fitness, nowMs, timers } = this.#state;
-    if (this.#usualMs === 0 || !fitness.isFit(nowMs)) return;
+    if (!fitness.isFit(nowMs)) return;
     const paced = [...attempts.values()].filter((one) => isPaced(one) && this.#planner.hasDeputy(one.session));
-    if (!isTooSlow(paced.map((one) => this.#streamOf(one)))) return;
+    const [first] = paced;
+    if (first === undefined || !isTooSlow(paced.map((one) => this.#streamOf(one)))) return;
     fitness.stepDown(nowMs);
     timers.set("fit", fitness.untilMs);
     this.#announce();
     for (const one of paced) if (one.isRoot) this.#lifecycle.cancel(one);
-    const { session } = paced[0] as Attempt;
-    this.#state.emit({
-      type: "decision",
-      blob: session.blob,
-      shard: firstShard(paced[0] as Attempt),
-      reason: "step-down",
-    });
+    const { blob } = first.session;
+    this.#state.emit({ type: "decision", blob, shard: firstShard(first), reason: "step-down" });
   }
 
   #streamOf(attempt: Attempt): Stream {
