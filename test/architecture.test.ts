@@ -32,7 +32,7 @@ const ROOMS: readonly Room[] = [
   },
   {
     at: "packages/protocol/src/wire",
-    mayImport: ["packages/protocol/src/errors.ts", "packages/protocol/src/ids.ts"],
+    mayImport: ["packages/protocol/src/errors.ts", "packages/protocol/src/ids.ts", "packages/protocol/src/manifest.ts"],
     packages: ["protons-runtime", "uint8arraylist", "uint8arrays"],
     because: "bytes and what they mean, with nothing but the runtime of the generated codecs",
   },
@@ -88,7 +88,7 @@ const ROOMS: readonly Room[] = [
   {
     at: `${DAEMON}/discovery`,
     mayImport: [],
-    packages: [PROTOCOL, "@libp2p/interface", "@libp2p/mdns"],
+    packages: [PROTOCOL, "node:os", "@libp2p/interface", "@libp2p/mdns", "@multiformats/multiaddr"],
     because: "it finds peers; who connects to them is not its business",
   },
   {
@@ -136,6 +136,12 @@ const ROOMS: readonly Room[] = [
     because: "it puts into words what the engine and the cache say; who hears them is not its business",
   },
   {
+    at: `${DAEMON}/cluster`,
+    mayImport: [`${DAEMON}/observe`],
+    packages: [PROTOCOL, "node:*", "@serenity-kit/opaque"],
+    because: "who is let in is decided over a connection of its own, before any peer is one",
+  },
+  {
     at: `${DAEMON}/pull`,
     mayImport: [`${DAEMON}/observe`],
     packages: [PROTOCOL, "node:*"],
@@ -159,6 +165,7 @@ const ROOMS: readonly Room[] = [
 const JOINTS = [
   "node.ts",
   "adopt-cache.ts",
+  "node-cluster.ts",
   "node-commands.ts",
   "node-limits.ts",
   "swarm.ts",

@@ -1,6 +1,6 @@
 /**
  * A node holds a public, a private and a gated repo. A stranger on the same LAN listens to what it announces and asks for each file by
- * its digest, over the direct lane and over libp2p. Run by `privacy.test.ts` in a network namespace.
+ * its digest, and for one that does not exist, over the direct lane and over libp2p. Run by `privacy.test.ts` in a network namespace.
  */
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
@@ -102,7 +102,7 @@ try {
       openStream: (...args) => network.openStream(...args),
     });
     const answers: Record<string, unknown> = {};
-    for (const name of REPOS) {
+    for (const name of [...REPOS, "absent"]) {
       const blob = blobOf(name);
       const route = peer.routes[0];
       let direct: string | number;

@@ -8,21 +8,40 @@ import { readSafetensors } from "@swarmd/daemon/formats/safetensors";
 import { readWeightIndex } from "@swarmd/daemon/formats/weight-index";
 import { parseRangeHeader } from "@swarmd/daemon/transport/lanes/byte-range";
 import { parseResponseHead } from "@swarmd/daemon/transport/lanes/response-head";
-import { type ErrorCode, parseBlobId, parseNodeId } from "@swarmd/protocol";
+import {
+  type ErrorCode,
+  parseBlobId,
+  parseCommitId,
+  parseNodeId,
+  parseRepoSpec,
+  parseRevision,
+} from "@swarmd/protocol";
 import {
   decodeControlRequest,
   decodeControlResponse,
+  decodeGrant,
+  decodeMember,
+  decodeMemberRequest,
+  decodeMemberResponse,
   decodeNews,
+  decodePairFrame,
   decodeShardAnswer,
   decodeShardRequest,
   encodeControlRequest,
   encodeControlResponse,
+  encodeGrant,
+  encodeMember,
+  encodeMemberRequest,
+  encodeMemberResponse,
   encodeNews,
+  encodePairFrame,
   encodeShardAnswer,
   encodeShardRequest,
   GOSSIP_BYTES_MAX,
+  type Grant,
   type PeerNews,
   type Refusal,
+  type WireMember,
 } from "@swarmd/protocol/wire";
 import { gguf, safetensors } from "./samples.js";
 
@@ -40,6 +59,17 @@ export interface FuzzTarget {
 
 const BLOB = parseBlobId(`sha256:${"5a".repeat(32)}`);
 const PEER = parseNodeId("12D3KooWGRUaQj4UVm1bjCBMSJ6YaPfBSGJQbEMsEcQM1T3Zq8Q1");
+const { repo: REPO } = parseRepoSpec("datasets/org/name");
+const COMMIT = parseCommitId("c1".repeat(20));
+const MEMBER: WireMember = { id: PEER, name: "rack-1", addresses: ["/ip4/192.168.1.7/tcp/7482"], silentMs: 12 };
+const GRANT: Grant = {
+  swarmKey: `/key/swarm/psk/1.0.0/\n/base16/\n${"a1".repeat(32)}`,
+  name: "lab",
+  shareGated: "members",
+  generation: 3,
+  clusterId: "0f".repeat(16),
+  members: [MEMBER],
+};
 const REFUSAL: Refusal = { code: "PEER_BUSY", message: "all slots taken", retryAfterMs: 50, redirect: [PEER] };
 const NEWS: PeerNews = {
   hello: {
@@ -110,7 +140,7 @@ export const TARGETS: readonly FuzzTarget[] = [
     name: "control-request",
     decode: stable(decodeControlRequest, encodeControlRequest),
     codes: PEER_ONLY,
-    samples: [encodeControlRequest({ type: "ticket", blob: BLOB })],
+    samples: [encodeControlRequest({ type: "ticket", blob: BLOB, encrypted: true })],
   },
   {
     name: "control-response",
@@ -138,6 +168,62 @@ export const TARGETS: readonly FuzzTarget[] = [
       encodeShardAnswer({ type: "bytes", sizeBytes: 5e9, startBytes: 0, endBytes: 16_777_216 }),
       encodeShardAnswer({ type: "refusal", refusal: REFUSAL }),
     ],
+  },
+  {
+    name: "member-request",
+    decode: stable(decodeMemberRequest, encodeMemberRequest),
+    codes: PEER_ONLY,
+    samples: [
+      encodeMemberRequest({ type: "introduce", members: [MEMBER] }),
+      encodeMemberRequest({ type: "rotate", grant: GRANT }),
+      encodeMemberRequest({ type: "leave" }),
+      encodeMemberRequest({ type: "resolve", repo: REPO, revision: parseRevision("refs/pr/1") }),
+      encodeMemberRequest({ type: "list-files", repo: REPO, commit: COMMIT, from: 77 }),
+    ],
+    words: ["/key/swarm/psk/1.0.0/\n/base16/\n", "/ip4/", "/tcp/", "datasets/", "@"],
+  },
+  {
+    name: "member-response",
+    decode: stable(decodeMemberResponse, encodeMemberResponse),
+    codes: PEER_ONLY,
+    samples: [
+      encodeMemberResponse({ type: "introduce", members: [MEMBER] }),
+      encodeMemberResponse({ type: "resolved", commit: COMMIT, isPrivate: true, ageMs: 5 }),
+      encodeMemberResponse({
+        type: "files",
+        total: 1,
+        files: [{ path: "a/b.json", sizeBytes: 9, blob: BLOB, xetHash: "3c".repeat(32) }],
+      }),
+      encodeMemberResponse({ type: "refusal", code: "PEER_LACKS", message: "nothing" }),
+    ],
+    words: ["../", "NO_SPACE", "PEER_BUSY"],
+  },
+  {
+    name: "pairing",
+    decode: stable(decodePairFrame, encodePairFrame),
+    codes: PEER_ONLY,
+    samples: [
+      encodePairFrame({ type: "hello", version: 1, tag: "K7", nodeId: PEER, login: Uint8Array.of(1, 2, 3) }),
+      encodePairFrame({ type: "challenge", nodeId: PEER, login: Uint8Array.of(4), triesLeft: 2 }),
+      encodePairFrame({ type: "proof", login: Uint8Array.of(5), sealed: Uint8Array.of(6, 7) }),
+      encodePairFrame({ type: "grant", sealed: Uint8Array.of(8) }),
+      encodePairFrame({ type: "refusal", code: "ACCESS_DENIED", message: "void" }),
+    ],
+    words: ["K7", "ACCESS_DENIED"],
+  },
+  {
+    name: "grant",
+    decode: stable(decodeGrant, encodeGrant),
+    codes: PEER_ONLY,
+    samples: [encodeGrant(GRANT)],
+    words: ["/key/swarm/psk/1.0.0/\n/base16/\n", "\n"],
+  },
+  {
+    name: "member",
+    decode: stable(decodeMember, encodeMember),
+    codes: PEER_ONLY,
+    samples: [encodeMember(MEMBER)],
+    words: ["/ip4/", "/ip6/", "/tcp/"],
   },
   {
     name: "lane-response-head",

@@ -31,6 +31,15 @@ export class MemoryNode implements RunningNode {
   onPullAborted: () => void = () => undefined;
 
   readonly commands: Commands = {
+    cluster: {
+      status: async () => ({ mode: "open", self: "memory", members: [] }),
+      create: async () => noCluster(),
+      invite: async () => noCluster(),
+      join: async () => noCluster(),
+      leave: async () => noCluster(),
+      rotate: async () => noCluster(),
+      showKey: () => noCluster(),
+    },
     pull: (request, onEvent, { signal }) => this.#pull(request, onEvent, signal),
     remove: async ({ target, dryRun }) => {
       if (target !== "org/small") throw new SwarmError("REPO_NOT_FOUND", `${target} is not in the cache`);
@@ -124,6 +133,11 @@ export class MemoryNode implements RunningNode {
     this.onPullAborted();
     throw signal.reason;
   }
+}
+
+/** It has no peers. */
+function noCluster(): never {
+  throw new SwarmError("USAGE", "this node is in no cluster");
 }
 
 function failure(code: ErrorCode): SwarmError {

@@ -11,7 +11,7 @@ import { memory } from "./memory.js";
 import { newcomer } from "./newcomer.js";
 import { atRest } from "./rest.js";
 import { oneSeed } from "./seed.js";
-import { findParent, type LanFigures, type Setting } from "./setting.js";
+import { findParent, type LanFigures, type Setting, touchMemory } from "./setting.js";
 import { twoLinks } from "./two-links.js";
 
 const relay: LanFigures = {
@@ -56,16 +56,18 @@ export async function lanFigures(args: readonly string[]): Promise<number> {
     return values.help ? 0 : 2;
   }
   const sizeBytes = parseBytes(values.size);
+  // Eight nodes, and some air.
+  const neededBytes = 10 * Math.max(sizeBytes, 1024 ** 3);
   const setting: Setting = {
     sizeBytes,
-    // Eight nodes, and some air.
-    parent: values.dir ?? findParent(10 * Math.max(sizeBytes, 1024 ** 3)),
+    parent: values.dir ?? findParent(neededBytes),
     seedMbit: Number(values["seed-link"]),
     log: console.log,
   };
   console.log(
     `Node ${process.version}, ${cpus().length} cores, ${formatBytes(totalmem())}; folders in ${setting.parent}`,
   );
+  touchMemory(setting.parent, neededBytes);
   const figures: Figure[] = [];
   const loads: Record<string, readonly number[]> = {};
   for (const one of ALL.filter(({ letters }) => letters.some((letter) => wanted.includes(letter)))) {

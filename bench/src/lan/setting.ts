@@ -1,6 +1,7 @@
 /** What all figures of the LAN share: how much is moved, where, and how a run is told. */
-import { existsSync, readFileSync, statfsSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DoneEvent } from "@swarmd/protocol/api";
 import type { LanNode } from "@swarmd/test/lan/lan-node";
@@ -29,12 +30,32 @@ export interface LanFigures {
 export const PULL_MS = 15 * 60_000;
 export const MEET_MS = 60_000;
 const MEMORY_DISK = "/dev/shm";
+const TOUCH_BYTES = 4 * 1024 ** 2;
 
 /** Links are measured, not disks: in memory where there is room for it. */
 export function findParent(neededBytes: number): string {
   if (!existsSync(MEMORY_DISK)) return tmpdir();
   const { bavail, bsize } = statfsSync(MEMORY_DISK);
   return bavail * bsize > neededBytes ? MEMORY_DISK : tmpdir();
+}
+
+/**
+ * Uses so much memory once and gives it back. The host of a virtual machine hands memory out when it is first touched, which takes ten times
+ * as long as writing to it: without this, the first figure would pay for that and the second would not.
+ *
+ * @param parent as found by {@link findParent}; a folder on a disk is left alone.
+ */
+export function touchMemory(parent: string, bytes: number): void {
+  if (parent !== MEMORY_DISK) return;
+  const path = join(parent, `swarmd-touch-${process.pid}`);
+  const zeros = Buffer.alloc(TOUCH_BYTES);
+  const file = openSync(path, "w");
+  try {
+    for (let done = 0; done < bytes; done += zeros.length) writeSync(file, zeros);
+  } finally {
+    closeSync(file);
+    rmSync(path);
+  }
 }
 
 export async function timed<Value>(

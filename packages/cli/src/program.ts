@@ -67,6 +67,10 @@ export async function runProgram(program: Command, argv: readonly string[]): Pro
 
 /** Commander's `error: unknown option '--revison'\n(Did you mean --revision?)`, in our form. */
 function toUsageError(error: CommanderError, name: string): SwarmError {
+  // A group of commands, of which none was named; its help has been printed.
+  if (error.code === "commander.help") {
+    return new SwarmError("USAGE", "no command given", { hint: "Start with one of those above." });
+  }
   const [message = "", suggestion = ""] = error.message.replace(/^error: /, "").split("\n");
   const meant = /^\((.+)\)$/.exec(suggestion)?.[1];
   return new SwarmError("USAGE", message, { hint: meant ?? `See ${name} --help.` });

@@ -1,4 +1,5 @@
 /** The `swarm` binary. */
+import { addClusterCommand } from "./commands/cluster.js";
 import { addDoctorCommand } from "./commands/doctor.js";
 import { addLimitsCommand } from "./commands/limits.js";
 import { addLsCommand } from "./commands/ls.js";
@@ -21,6 +22,7 @@ for (const add of [
   addStatusCommand,
   addPeersCommand,
   addLimitsCommand,
+  addClusterCommand,
   addDoctorCommand,
 ]) {
   add(program);

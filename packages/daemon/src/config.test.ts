@@ -36,6 +36,7 @@ describe("loadConfig", () => {
       peers: [],
       mdns: true,
       links: new Map(),
+      encrypt: "auto",
       maxUploadBytesPerS: undefined,
       maxDownloadBytesPerS: undefined,
       maxOriginBytesPerS: undefined,

@@ -31,6 +31,8 @@ export interface NodeConfig {
   readonly mdns: boolean;
   /** Classes of interfaces that the node would judge otherwise. */
   readonly links: ReadonlyMap<string, LinkClass>;
+  /** `auto`: private blobs go over TLS; `always`: everything does. */
+  readonly encrypt: "auto" | "always";
   /** Bytes per second; `undefined` means no limit. */
   readonly maxUploadBytesPerS: number | undefined;
   readonly maxDownloadBytesPerS: number | undefined;
@@ -51,6 +53,7 @@ export interface ConfigFlags {
   readonly peers?: readonly string[] | undefined;
   readonly noMdns?: boolean | undefined;
   readonly links?: readonly string[] | undefined;
+  readonly encrypt?: string | undefined;
   readonly maxUpload?: string | undefined;
   readonly maxDownload?: string | undefined;
   readonly maxOrigin?: string | undefined;
@@ -85,6 +88,7 @@ const SETTINGS: Readonly<Record<SettingName, { readonly flag: string; readonly e
   peers: { flag: "--peer", env: "SWARM_PEERS", key: "peers" },
   noMdns: { flag: "--no-mdns", env: "SWARM_NO_MDNS", key: "no-mdns" },
   links: { flag: "--link", env: "SWARM_LINKS", key: "links" },
+  encrypt: { flag: "--encrypt", env: "SWARM_ENCRYPT", key: "encrypt" },
   maxUpload: { flag: "--max-upload", env: "SWARM_MAX_UPLOAD", key: "max-upload" },
   maxDownload: { flag: "--max-download", env: "SWARM_MAX_DOWNLOAD", key: "max-download" },
   maxOrigin: { flag: "--max-origin", env: "SWARM_MAX_ORIGIN", key: "max-origin" },
@@ -95,6 +99,7 @@ const SETTINGS: Readonly<Record<SettingName, { readonly flag: string; readonly e
 const DEFAULT_WORKERS = 10;
 const DEFAULT_LANE_PORT = 7481;
 const DEFAULT_P2P_PORT = 7482;
+const ENCRYPT = ["auto", "always"] as const;
 const LOG_FORMATS = ["pretty", "json"] as const;
 const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
 const TRUE_WORDS = ["1", "true", "yes", "on"];
@@ -124,6 +129,7 @@ export function loadConfig({ flags, env, readFile }: ConfigSources): NodeConfig 
     peers: parseWith(find("peers"), parseList) ?? [],
     mdns: !(parseWith(find("noMdns"), parseSwitch) ?? false),
     links: parseWith(find("links"), parseLinks) ?? new Map(),
+    encrypt: parseWith(find("encrypt"), (found) => parseChoice(found, ENCRYPT)) ?? "auto",
     maxUploadBytesPerS: parseWith(find("maxUpload"), parseLimit),
     maxDownloadBytesPerS: parseWith(find("maxDownload"), parseLimit),
     maxOriginBytesPerS: parseWith(find("maxOrigin"), parseLimit),

@@ -1,6 +1,7 @@
 /** What people and programs can order of a node, and ask of it: the ports of the local API, carried out by the rooms. */
 import { VERSION } from "@swarmd/protocol";
 import type { Commands, Views } from "./api/ports.js";
+import type { Cluster } from "./cluster/cluster.js";
 import type { NodeConfig } from "./config.js";
 import { changeLimits, type Rates } from "./node-limits.js";
 import type { Pulls } from "./pull/pulls.js";
@@ -16,10 +17,12 @@ export interface NodeRooms {
   readonly store: BlobStore;
   readonly verifier: Verifier;
   readonly rates: Rates;
+  readonly cluster: Cluster;
 }
 
-export function nodeCommands({ pulls, store, verifier, rates }: NodeRooms): Commands {
+export function nodeCommands({ pulls, store, verifier, rates, cluster }: NodeRooms): Commands {
   return {
+    cluster,
     limit: (request) => changeLimits(rates, request),
     pull: (request, onEvent, { signal }) => pulls.run(request, onEvent, signal),
     remove: (request, options) => removeFromCache(store, request, options),

@@ -3,10 +3,12 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { type BlobId, SHARD_BYTES, VERSION } from "@swarmd/protocol";
 import { adoptCache } from "./adopt-cache.js";
+import type { ClusterKey } from "./cluster/ports.js";
 import type { NodeConfig } from "./config.js";
 import { Engine, SWARM_DEFAULTS, type SwarmOptions } from "./core/engine.js";
 import type { Input } from "./core/messages.js";
 import type { RunningNode } from "./host.js";
+import { openCluster } from "./node-cluster.js";
 import { nodeCommands, nodeViews } from "./node-commands.js";
 import type { Rates } from "./node-limits.js";
 import type { EventLog } from "./observe/events.js";
@@ -15,6 +17,7 @@ import { Origin, type OriginOptions } from "./origin/origin.js";
 import { Pulls } from "./pull/pulls.js";
 import { type Clock, Pump } from "./pump.js";
 import type { Admit } from "./serve/ports.js";
+import { AnchorBasis } from "./store/anchor-basis.js";
 import { BlobStore } from "./store/blob-store.js";
 import { VisibilityRecords } from "./store/visibility-records.js";
 import type { Swarm, SwarmDeps } from "./swarm.js";
@@ -63,13 +66,28 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const visibility = new VisibilityRecords({ path: join(stateDir, "visibility.json"), endpoint });
 
   // origin: where they come from.
-  const origin = new Origin({ endpoint, token, workers, version: VERSION, ...options.origin }, { events });
+  const origin = new Origin({ endpoint, token, workers, version: VERSION, ...options.origin }, { events, logger });
+
+  // cluster: who may be a peer at all.
+  let swarm: Swarm | undefined;
+  const { cluster, members } = await openCluster(config, { store, logger, visibility, swarm: () => swarm });
 
   // peers: absent with --no-peer.
   const admit: Admit = { ask: (asked) => pump.ask(asked), served: (request) => pump.served(request) };
-  const swarm = config.noPeer
-    ? undefined
-    : await joinSwarm(config, { store, logger, admit, push: (input) => push(input) });
+  if (!config.noPeer) {
+    swarm = await joinSwarm(config, cluster.key, {
+      store,
+      logger,
+      admit,
+      push: (input) => {
+        push(input);
+        if (input.type === "peer-up") cluster.peerUp(input.peer);
+        else if (input.type === "peer-down") cluster.peerDown(input.peer);
+      },
+      isPrivate: (blob) => engine.isPrivate(blob),
+      answer: (peer, request) => cluster.answer(peer, request),
+    });
+  }
 
   // core decides, the pump carries out, transfer moves.
   const engine = new Engine({
@@ -83,6 +101,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const originSource = limitSource(origin.sources, maxOrigin);
   const pump: Pump = new Pump({ engine, store, transfers, verifier, originSource, swarm, events, clock });
   push = (input) => pump.push(input);
+  push({ type: "sharing", sharing: cluster.key?.shareGated ?? "nobody" });
   for (const input of early) push(input);
 
   // pull: what people ask for.
@@ -91,6 +110,8 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     visibility,
     files: origin.urls,
     store,
+    members,
+    basis: new AnchorBasis(stateDir),
     locators: origin.sources,
     wants: pump,
     nowMs: () => performance.now(),
@@ -100,11 +121,13 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const adopting = new AbortController();
   const { offline, noPeer } = config;
   const adopted = adoptCache({ store, visibility, origin, pump, offline, noPeer }, adopting.signal);
+  if (swarm !== undefined) cluster.started();
   return {
-    commands: nodeCommands({ pulls, store, verifier, rates: { maxOrigin, ...ratesOf(swarm) } }),
+    commands: nodeCommands({ pulls, store, verifier, cluster, rates: { maxOrigin, ...ratesOf(swarm) } }),
     views: nodeViews(config, { pulls, store, swarm }),
     async stop() {
       adopting.abort();
+      await cluster.stop();
       await swarm?.stop();
       await pump.stop();
       await origin.stop();
@@ -120,9 +143,9 @@ function ratesOf(swarm: Swarm | undefined): Pick<Rates, "maxUpload" | "maxDownlo
 }
 
 /** libp2p takes a while to load: only a node with peers does. */
-async function joinSwarm(config: NodeConfig, deps: SwarmDeps): Promise<Swarm> {
+async function joinSwarm(config: NodeConfig, key: ClusterKey | undefined, deps: SwarmDeps): Promise<Swarm> {
   const { Swarm } = await import("./swarm.js");
-  const swarm = new Swarm(config, deps);
+  const swarm = new Swarm(config, key, deps);
   await swarm.start();
   return swarm;
 }

@@ -96,6 +96,7 @@ export class Pump implements BlobWants, Admit {
       home,
       origin,
       isPrivate,
+      hasAccess,
       peers,
       fromOrigin,
       originRequests,
@@ -104,7 +105,7 @@ export class Pump implements BlobWants, Admit {
     } = request;
     return new Promise((resolve, reject) => {
       this.#waiting.set(waitKey(pull, id), { pull, blob: id, home, resolve, reject });
-      const blob = { id, sizeBytes, origin, isPrivate };
+      const blob = { id, sizeBytes, origin, isPrivate, hasAccess };
       this.push({ type: "want", pull, blob, options: { peers, origin: fromOrigin, originRequests, order, headBytes } });
     });
   }

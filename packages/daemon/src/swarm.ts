@@ -3,10 +3,19 @@
  */
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
-import { type NodeId, SwarmError, VERSION } from "@swarmd/protocol";
+import { setTimeout as delay } from "node:timers/promises";
+import { type BlobId, type NodeId, SwarmError, toSwarmError, VERSION } from "@swarmd/protocol";
 import type { BannedPeer, PeerStatus } from "@swarmd/protocol/api";
-import { LIBP2P_LINK, OPEN_CLUSTER, SHARD_PROTOCOL } from "@swarmd/protocol/wire";
+import {
+  LIBP2P_LINK,
+  MEMBER_PROTOCOL,
+  type MemberRequest,
+  type MemberResponse,
+  OPEN_CLUSTER,
+  SHARD_PROTOCOL,
+} from "@swarmd/protocol/wire";
 import { fromWire, toWire } from "./announce/wire-form.js";
+import type { ClusterKey, MemberAnswer } from "./cluster/ports.js";
 import type { NodeConfig } from "./config.js";
 import type { Announcement } from "./core/catalog/announcement.js";
 import type { Input } from "./core/messages.js";
@@ -25,6 +34,7 @@ import { LaneHost } from "./transport/lanes/lane-host.js";
 import { LIBP2P_LANE_DEFAULTS, Libp2pLane } from "./transport/lanes/libp2p-lane.js";
 import { RateLimit } from "./transport/lanes/rate-limit.js";
 import { LinkTraffic } from "./transport/links/link-traffic.js";
+import { MemberTalk } from "./transport/member-talk.js";
 import { PeerNetwork } from "./transport/peer-network.js";
 
 export interface SwarmDeps {
@@ -34,6 +44,10 @@ export interface SwarmDeps {
   readonly admit: Admit;
   /** What happens among the peers goes to the engine. */
   readonly push: (input: Input) => void;
+  /** Whether a blob is for members only; undefined for one that this node has nothing to do with. */
+  readonly isPrivate: (blob: BlobId) => boolean | undefined;
+  /** Answers members of the cluster. */
+  readonly answer: (peer: NodeId, request: MemberRequest) => Promise<MemberAnswer>;
 }
 
 export class Swarm implements LaneOpener, PeerList {
@@ -41,32 +55,74 @@ export class Swarm implements LaneOpener, PeerList {
   readonly uploadLimit: RateLimit;
   readonly downloadLimit: RateLimit;
   readonly #deps: SwarmDeps;
-  readonly #serve: Serve;
-  readonly #host: LaneHost;
-  /** For peers whose direct lane can't be reached: over the connection that there is. */
-  readonly #libp2pLane: Libp2pLane;
   readonly #config: NodeConfig;
   readonly #traffic = new LinkTraffic();
+  #serve!: Serve;
+  #host!: LaneHost;
+  /** For peers whose direct lane can't be reached: over the connection that there is. */
+  #libp2pLane!: Libp2pLane;
+  #talk!: MemberTalk;
+  /** The cluster it belongs to; `undefined` in open mode. */
+  #cluster: ClusterKey | undefined;
+  #firstRequest = 1;
+  /** A free port that was picked once is kept: others remember it. */
+  #ports: { readonly p2p: number; readonly lane: number };
   #network: PeerNetwork | undefined;
   #client: DirectLaneClient | undefined;
   #lanes: LaneOpener | undefined;
 
-  constructor(config: NodeConfig, deps: SwarmDeps) {
-    const { admit, store } = deps;
+  constructor(config: NodeConfig, cluster: ClusterKey | undefined, deps: SwarmDeps) {
     this.#config = config;
+    this.#cluster = cluster;
     this.#deps = deps;
+    this.#ports = { p2p: config.p2pPort, lane: config.lanePort };
     this.uploadLimit = RateLimit.of(config.maxUploadBytesPerS);
     this.downloadLimit = RateLimit.of(config.maxDownloadBytesPerS);
+    this.#makeParts();
+  }
+
+  #makeParts(): void {
+    const { admit, store, answer } = this.#deps;
+    const config = this.#config;
     const reader = { open: (blob: Parameters<BlobStore["openBlob"]>[0]) => store.openBlob(blob) };
-    this.#serve = new Serve({}, { admit, reader, limit: this.uploadLimit });
+    this.#serve = new Serve({ firstRequest: this.#firstRequest }, { admit, reader, limit: this.uploadLimit });
     this.#host = new LaneHost(
-      { port: config.lanePort, encrypt: "auto" },
+      { port: this.#ports.lane, encrypt: config.encrypt },
       { handler: this.#serve, nowMs: () => performance.now() },
     );
     this.#libp2pLane = new Libp2pLane(LIBP2P_LANE_DEFAULTS, {
       handler: this.#serve,
       openStream: (...args) => this.#started.openStream(...args),
     });
+    this.#talk = new MemberTalk({ answer, openStream: (...args) => this.#started.openStream(...args) });
+  }
+
+  /**
+   * Leaves all peers, and starts anew among those who have this key, or in open mode. What was under way with peers breaks off; the
+   * engine goes on with others, or with the origin.
+   *
+   * @throws SwarmError ADDRESS_IN_USE, STORE_FAULT, USAGE: then this node is without peers
+   */
+  async switchTo(cluster: ClusterKey | undefined): Promise<void> {
+    const { push } = this.#deps;
+    const before = this.connected;
+    await this.stop();
+    for (const peer of before) push({ type: "peer-down", peer });
+    push({ type: "sharing", sharing: cluster?.shareGated ?? "nobody" });
+    this.#cluster = cluster;
+    this.#firstRequest += REQUESTS_PER_START;
+    this.#makeParts();
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.start();
+      } catch (error) {
+        // The ports were ours a moment ago.
+        if (tries === BIND_TRIES || toSwarmError(error).code !== "ADDRESS_IN_USE") throw error;
+        await delay(BIND_AGAIN_MS);
+        if (tries === BIND_TRIES - 1) this.#ports = { p2p: this.#config.p2pPort, lane: this.#config.lanePort };
+        this.#makeParts();
+      }
+    }
   }
 
   /** Serves, listens and looks for peers. @throws SwarmError ADDRESS_IN_USE, STORE_FAULT, USAGE */
@@ -79,6 +135,7 @@ export class Swarm implements LaneOpener, PeerList {
       await this.#host.stop();
       throw error;
     }
+    this.#ports = { p2p: portOf(this.addresses[0]) ?? this.#ports.p2p, lane: this.#host.port };
     const { tickets, routes } = this.#network;
     const direct = new DirectLaneClient(
       {},
@@ -98,6 +155,7 @@ export class Swarm implements LaneOpener, PeerList {
   async stop(): Promise<void> {
     this.#serve.stop();
     await this.#libp2pLane.stop();
+    this.#talk.stop();
     await this.#network?.stop();
     await this.#client?.stop();
     await this.#host.stop();
@@ -132,6 +190,21 @@ export class Swarm implements LaneOpener, PeerList {
     return this.#lanes.open(peer, link);
   }
 
+  /** Who can be reached now. */
+  get connected(): readonly NodeId[] {
+    return this.#started.peers.map(({ id }) => id);
+  }
+
+  /** Dials a peer where it is said to be. */
+  find(peer: NodeId, addresses: readonly string[]): void {
+    this.#started.find(peer, addresses);
+  }
+
+  /** Asks a member of the cluster. @throws SwarmError PEER_*, INTERRUPTED */
+  askMember(peer: NodeId, request: MemberRequest, options: { readonly signal: AbortSignal }): Promise<MemberResponse> {
+    return this.#talk.ask(peer, request, options);
+  }
+
   announce(record: Announcement): void {
     this.#started.announce(toWire(record));
   }
@@ -159,33 +232,50 @@ export class Swarm implements LaneOpener, PeerList {
   }
 
   #makeNetwork(lanePort: number): PeerNetwork {
-    const { stateDir, p2pPort, peers, mdns, links } = this.#config;
-    const { logger, push } = this.#deps;
-    const cluster = OPEN_CLUSTER;
+    const { stateDir, peers, mdns, links, encrypt } = this.#config;
+    const { logger, push, isPrivate } = this.#deps;
+    const cluster = this.#cluster?.publicName ?? OPEN_CLUSTER;
+    const isOpen = this.#cluster === undefined;
     return new PeerNetwork(
       {
         keyPath: join(stateDir, "node.key"),
-        port: p2pPort,
+        port: this.#ports.p2p,
         peers,
         cluster,
+        ...(this.#cluster === undefined ? {} : { swarmKey: this.#cluster.swarmKey }),
         lanePort,
         linkOverrides: links,
         agent: `swarmd/${VERSION}`,
       },
       {
         logger,
-        handlers: { [SHARD_PROTOCOL]: this.#libp2pLane.take },
+        handlers: {
+          [SHARD_PROTOCOL]: this.#libp2pLane.take,
+          ...(isOpen ? {} : { [MEMBER_PROTOCOL]: this.#talk.take }),
+        },
         ...(mdns ? { discovery: mdnsDiscovery({ ...MDNS_DEFAULTS, cluster }) } : {}),
         onAddressesGone: (hosts) => this.#client?.addressesGone(hosts),
-        // Only public blobs are announced and served; private ones wait for clusters.
-        tickets: { issue: (peer, blob) => this.#host.grant(peer, blob, { isPrivate: false }) },
+        // In open mode nothing private is served. In a cluster, what nobody can tell is private.
+        tickets: {
+          issue: (peer, blob, encrypted) =>
+            this.#host.grant(peer, blob, { isPrivate: encrypted || (!isOpen && isPrivate(blob) !== false) }),
+        },
+        mustEncrypt: (blob) => encrypt === "always" || isPrivate(blob) === true,
         events: {
           peerUp: (peer, routes) => push({ type: "peer-up", peer, links: routes }),
           peerDown: (peer) => push({ type: "peer-down", peer }),
-          heard: (peer, record) => push({ type: "heard", peer, record: fromWire(record) }),
+          heard: (peer, record) => this.#heard(peer, fromWire(record)),
         },
       },
     );
+  }
+
+  #heard(peer: NodeId, record: Announcement): void {
+    const { logger, push } = this.#deps;
+    push({ type: "heard", peer, record });
+    if (record.blobs.length === 0 || !logger.isLevelEnabled("debug")) return;
+    const blobs = record.blobs.slice(0, LOGGED_BLOBS).map(({ blob, holds }) => `${blob} ${holds.kind}`);
+    logger.debug({ peer, blobs, count: record.blobs.length }, "a peer said what it has");
   }
 
   get #started(): PeerNetwork {
@@ -194,4 +284,16 @@ export class Swarm implements LaneOpener, PeerList {
   }
 }
 
+/** Of a multiaddr. */
+function portOf(address: string | undefined): number | undefined {
+  const port = /\/tcp\/(\d+)/.exec(address ?? "")?.[1];
+  return port === undefined ? undefined : Number(port);
+}
+
+/** A log is read by people. */
+const LOGGED_BLOBS = 16;
 const GIGABIT = 125_000_000;
+/** More than one start ever answers: requests of different starts have different names. */
+const REQUESTS_PER_START = 2 ** 40;
+const BIND_TRIES = 10;
+const BIND_AGAIN_MS = 200;

@@ -13,6 +13,7 @@ interface StartFlags {
   readonly p2pPort?: string;
   readonly lanePort?: string;
   readonly link?: string[];
+  readonly encrypt?: string;
   readonly maxUpload?: string;
   readonly maxDownload?: string;
   readonly maxOrigin?: string;
@@ -46,6 +47,11 @@ export function addStartCommand(program: Command): void {
       new Option("--link <iface=class>", "rdma, thunderbolt, ethernet, wifi or routed; may be repeated")
         .argParser(gather)
         .helpGroup("Peers:"),
+    )
+    .addOption(
+      new Option("--encrypt <when>", "auto: what is private; always: all bytes to peers (default: auto)").helpGroup(
+        "Peers:",
+      ),
     )
     .addOption(new Option("--max-upload <rate>", "to peers, such as 50MB/s or 400Mbit/s").helpGroup("Limits:"))
     .addOption(new Option("--max-download <rate>", "from peers").helpGroup("Limits:"))

@@ -9,6 +9,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { httpStatusOf, SwarmError, toErrorBody, toSwarmError } from "@swarmd/protocol";
 import {
   type JsonRoute,
+  parseClusterCreateRequest,
+  parseClusterInviteRequest,
+  parseClusterJoinRequest,
+  parseClusterRotateRequest,
   parseLimitsRequest,
   parsePullRequest,
   parseRemoveRequest,
@@ -166,6 +170,13 @@ function createHandlers({ commands, views }: ApiServerDeps): Handlers {
     list: (_body, signal) => views.list({ signal }),
     remove: (body, signal) => commands.remove(parseRemoveRequest(body), { signal }),
     limits: (body) => commands.limit(parseLimitsRequest(body ?? {})),
+    cluster: () => commands.cluster.status(),
+    clusterCreate: (body) => commands.cluster.create(parseClusterCreateRequest(body)),
+    clusterInvite: (body) => commands.cluster.invite(parseClusterInviteRequest(body)),
+    clusterJoin: (body, signal) => commands.cluster.join(parseClusterJoinRequest(body), { signal }),
+    clusterLeave: () => commands.cluster.leave(),
+    clusterRotate: (body) => commands.cluster.rotate(parseClusterRotateRequest(body)),
+    clusterKey: () => commands.cluster.showKey(),
     stop: () => ({ pid: process.pid }),
     pull: (body) => {
       const request = parsePullRequest(body);

@@ -1,6 +1,16 @@
 /** What the local API needs of the node. */
 import type {
   CacheListing,
+  ClusterCreated,
+  ClusterCreateRequest,
+  ClusterInvitation,
+  ClusterInviteRequest,
+  ClusterJoinRequest,
+  ClusterKeyShown,
+  ClusterLeft,
+  ClusterRotated,
+  ClusterRotateRequest,
+  ClusterStatus,
   LimitsRequest,
   NodeLimits,
   NodeStatus,
@@ -12,8 +22,20 @@ import type {
   VerifyRequest,
 } from "@swarmd/protocol/api";
 
+/** What can be ordered about the cluster of this node. Every method may throw SwarmError. */
+export interface ClusterCommands {
+  status(): Promise<ClusterStatus>;
+  create(request: ClusterCreateRequest): Promise<ClusterCreated>;
+  invite(request: ClusterInviteRequest): Promise<ClusterInvitation>;
+  join(request: ClusterJoinRequest, options: { readonly signal: AbortSignal }): Promise<ClusterStatus>;
+  leave(): Promise<ClusterLeft>;
+  rotate(request: ClusterRotateRequest): Promise<ClusterRotated>;
+  showKey(): ClusterKeyShown;
+}
+
 /** What a person or program can order. Every method may throw SwarmError. */
 export interface Commands {
+  readonly cluster: ClusterCommands;
   /**
    * Pulls, and reports as it goes; resolves after the `done` event. Progress that nobody takes in time is skipped, the other
    * events are not. Aborting the signal stops this pull and keeps what was fetched (INTERRUPTED).

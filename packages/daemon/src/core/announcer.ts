@@ -7,6 +7,7 @@
  */
 import { type BlobId, type NodeId, shardCount } from "@swarmd/protocol";
 import { type Announcement, announcementBytes, type BlobNews } from "./catalog/announcement.js";
+import type { BlobSpec } from "./messages.js";
 import type { Session } from "./session/session.js";
 import { ShardSet } from "./shard-set.js";
 import type { EngineState } from "./state.js";
@@ -69,6 +70,12 @@ export class Announcer {
     if (this.#state.options.swarm === undefined) return;
     this.#note(blob);
     this.#state.timers.setIfEarlier("announce", this.#state.nowMs + delayMs);
+  }
+
+  /** Others listen from now on: what was said before they never heard, and may not be for them. */
+  startOver(): void {
+    this.#changed.clear();
+    this.#sizes.clear();
   }
 
   /** A shard is checked: worth telling when the budget allows. */
@@ -194,11 +201,11 @@ export class Announcer {
     const held = this.#state.library.get(blob);
     const spec = session?.spec ?? held;
     if (spec === undefined) return this.#gone(blob);
-    if (spec.isPrivate && this.#state.options.swarm?.isCluster !== true) return undefined;
+    if (spec.isPrivate && this.#state.sharing === "nobody") return undefined;
     this.#sizes.set(blob, spec.sizeBytes);
     const { sizeBytes } = spec;
     if (held !== undefined) {
-      return { blob, sizeBytes, wants: false, mayFetch: false, holds: { kind: "all" }, rooted: [] };
+      return { blob, sizeBytes, wants: false, mayFetch: false, holds: { kind: "all" }, rooted: [], ...accessOf(held) };
     }
     return session && this.#newsOfSession(session, added);
   }
@@ -211,7 +218,8 @@ export class Announcer {
     const holds = isExact
       ? ({ kind: "exactly", shards: wants ? shards.held.clone() : new ShardSet(shards.count) } as const)
       : ({ kind: "more", shards: added } as const);
-    return { blob, sizeBytes: spec.sizeBytes, wants, mayFetch, holds, rooted: wants ? this.#rootedOf(session) : [] };
+    const rooted = wants ? this.#rootedOf(session) : [];
+    return { blob, sizeBytes: spec.sizeBytes, wants, mayFetch, holds, rooted, ...accessOf(spec) };
   }
 
   #rootedOf(session: Session): number[] {
@@ -239,4 +247,9 @@ export class Announcer {
 
   /** Sizes of blobs that were announced, so that their end can be announced too. */
   readonly #sizes = new Map<BlobId, number>();
+}
+
+/** Of public blobs nobody needs to know. */
+function accessOf({ isPrivate, hasAccess }: BlobSpec): { readonly hasAccess?: boolean } {
+  return isPrivate && hasAccess === true ? { hasAccess } : {};
 }

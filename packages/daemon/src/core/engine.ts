@@ -99,6 +99,11 @@ export class Engine {
     return this.#state.catalog.dropped;
   }
 
+  /** Whether only members of a cluster may hear of a blob; undefined for one that we have nothing to do with. */
+  isPrivate(blob: BlobId): boolean | undefined {
+    return (this.#state.library.get(blob) ?? this.#state.sessions.get(blob)?.spec)?.isPrivate;
+  }
+
   /** How far a blob is; undefined when nobody wants it. */
   view(blob: BlobId): BlobView | undefined {
     const session = this.#state.sessions.get(blob);
@@ -138,6 +143,10 @@ export class Engine {
         return true;
       case "limits":
         this.#state.originRequests = input.originRequests;
+        return true;
+      case "sharing":
+        this.#state.sharing = input.sharing;
+        this.#announcer.startOver();
         return true;
       case "progress":
         this.#fetching.progress(input);

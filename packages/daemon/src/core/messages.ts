@@ -50,7 +50,12 @@ export interface BlobSpec {
   readonly origin: "ranges" | "stream" | "none";
   /** Only members of the cluster may hear of it. */
   readonly isPrivate: boolean;
+  /** The origin lets this node have it, by its own token. */
+  readonly hasAccess?: boolean;
 }
+
+/** Who hears of private blobs, and who gets them: nobody; members of the cluster whose own token opens them; all members. */
+export type Sharing = "nobody" | "owners" | "members";
 
 export interface WantOptions {
   /** `false` is `--no-peer`: if any pull of a blob says so, the blob comes from the origin only. */
@@ -108,6 +113,8 @@ export type Input =
       /** Nodes whose attestations vouched for wrong bytes. */
       readonly culprits?: readonly NodeId[];
     }
+  /** The node joined a cluster, left it, or goes by another rule. Said while no peer is up. */
+  | { readonly type: "sharing"; readonly sharing: Sharing }
   /** The node's bound on origin requests. */
   | { readonly type: "limits"; readonly originRequests: number }
   /** A whole blob is in the cache without a want of ours: adopted at start, or put there by another program. */

@@ -51,6 +51,10 @@ export class PeerFaults {
       case "PEER_LACKS":
         this.#refused(attempt, source.peer, fault.redirect ?? [], fault.code === "PEER_LACKS");
         break;
+      case "PEER_DENIED":
+        // Its rule for this blob, and no sign of weakness.
+        this.#avoid(attempt, source.peer, "failed", FAILED_MS);
+        break;
       case "PEER_CORRUPT":
         if (peer !== undefined) this.#strike(peer, this.#isCertain(attempt), fault.message);
         this.#poison(attempt);

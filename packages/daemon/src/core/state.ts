@@ -1,7 +1,7 @@
 /** Everything the engine knows, in one place; its parts read and change it, nothing else does. */
 import type { BlobId, NodeId } from "@swarmd/protocol";
 import { Catalog } from "./catalog/catalog.js";
-import type { AttemptId, BlobSpec, Effect, PullId, RequestId } from "./messages.js";
+import type { AttemptId, BlobSpec, Effect, PullId, RequestId, Sharing } from "./messages.js";
 import { compareSessions } from "./order.js";
 import type { Standing } from "./planner/duty-order.js";
 import { DutyFitness } from "./policy/duty-fitness.js";
@@ -24,7 +24,7 @@ export interface SwarmOptions {
   readonly downloads: number;
   /** Uploads at a time. */
   readonly uploads: number;
-  /** Member of a closed cluster: private blobs may move among its nodes. */
+  /** Member of a closed cluster from the start: private blobs may move among its nodes. */
   readonly isCluster: boolean;
 }
 
@@ -62,6 +62,8 @@ export class EngineState {
   /** Time that our own node was away from its work, and of which it knows nothing. */
   #awayMs = 0;
   originRequests: number;
+  /** Who gets private blobs. */
+  sharing: Sharing;
   readonly sessions = new Map<BlobId, Session>();
   readonly attempts = new Map<AttemptId, Attempt>();
   readonly origin = new OriginHealth();
@@ -93,6 +95,7 @@ export class EngineState {
   constructor(options: EngineOptions) {
     this.options = options;
     this.originRequests = options.originRequests;
+    this.sharing = options.swarm?.isCluster === true ? "owners" : "nobody";
     this.catalog = new Catalog(options.shardBytes);
     const { swarm } = options;
     this.#ownKey = swarm === undefined ? 0 : keyOf(swarm.self);

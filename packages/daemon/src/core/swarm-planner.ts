@@ -68,7 +68,7 @@ export class SwarmPlanner {
   /** Whether peers have a part in this blob, or may be about to have. */
   isSwarming(session: Session): boolean {
     const { swarm } = this.#state.options;
-    if (swarm === undefined || !session.peersAllowed || (session.spec.isPrivate && !swarm.isCluster)) return false;
+    if (swarm === undefined || !session.peersAllowed || !this.#mayShare(session)) return false;
     if (session.origin === "stream" && session.originAllowed) return false;
     if (this.#state.nowMs < session.notes.settleUntilMs) return true;
     const blob = this.#state.catalog.find(session.blob);
@@ -77,6 +77,13 @@ export class SwarmPlanner {
       if (isUsable(part.peer) && (part.wants || part.isComplete || part.holds.count > 0)) return true;
     }
     return false;
+  }
+
+  /** Peers are asked for a private blob only where they may give it to us. */
+  #mayShare({ spec }: Session): boolean {
+    const { sharing } = this.#state;
+    if (!spec.isPrivate || sharing === "members") return true;
+    return sharing === "owners" && spec.hasAccess === true;
   }
 
   /** A blob is open: from now on we take part. */

@@ -85,7 +85,10 @@ export class Uploads {
 
   #judge(asked: Asked): { readonly verdict: Verdict; readonly mayWait: boolean } {
     const { peer, blob, shard } = asked;
-    const standing = this.#standing(asked);
+    const right = this.#rightOf(peer, blob);
+    if (right === "unheard") return { verdict: { kind: "refuse", code: "PEER_BUSY", redirect: [] }, mayWait: false };
+    // Whoever may not know that we have it hears what we say of blobs that we have never heard of, and as soon.
+    const standing: Standing = right === "hidden" ? { kind: "absent" } : this.#standing(asked);
     let [load, slowUploads, askerUploads] = [0, 0, 0];
     const children: NodeId[] = [];
     for (const upload of this.#state.uploads.values()) {
@@ -98,7 +101,7 @@ export class Uploads {
     const isOurs = this.#isOurs(asked);
     const verdict = admit({
       standing,
-      isAllowed: this.#isAllowed(peer, blob),
+      isAllowed: right !== "denied",
       slots: this.#state.options.swarm?.uploads ?? 0,
       load,
       uploads: this.#state.uploads.size,
@@ -109,10 +112,10 @@ export class Uploads {
       children,
       isOurs,
       givenTo: this.#givenTo(asked),
-      others: this.#others(asked, standing),
+      others: right === "hidden" ? [] : this.#others(asked, standing),
     });
     // A slow asker would only be refused by the other fast nodes as well.
-    return { verdict, mayWait: isOurs || (standing.kind === "held" && this.#isSlow(peer)) };
+    return { verdict, mayWait: right !== "hidden" && (isOurs || (standing.kind === "held" && this.#isSlow(peer))) };
   }
 
   /** By the tree of the shard the asker follows us; its head follows whoever has it from its source. */
@@ -159,11 +162,17 @@ export class Uploads {
     given.set(upload.shard, upload.peer);
   }
 
-  #isAllowed(peer: NodeId, blob: BlobId): boolean {
-    const { swarm } = this.#state.options;
-    const spec = this.#state.library.get(blob) ?? this.#state.sessions.get(blob)?.spec;
-    if (this.#state.catalog.peers.get(peer)?.isBanned === true || swarm === undefined) return false;
-    return spec?.isPrivate !== true || swarm.isCluster;
+  /** `unheard`: the asker's want, which says whether its token opens the blob, is still on its way. */
+  #rightOf(peer: NodeId, blob: BlobId): "allowed" | "denied" | "hidden" | "unheard" {
+    const { catalog, library, sessions, options, sharing } = this.#state;
+    const asker = catalog.peers.get(peer);
+    if (asker?.isBanned === true || options.swarm === undefined) return "denied";
+    const spec = library.get(blob) ?? sessions.get(blob)?.spec;
+    if (spec?.isPrivate !== true || sharing === "members") return "allowed";
+    if (sharing === "nobody") return "hidden";
+    const part = asker?.blobs.get(blob);
+    if (part === undefined) return "unheard";
+    return part.hasAccess ? "allowed" : "denied";
   }
 
   #standing({ peer, blob, shard, startBytes }: Asked): Standing {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SwarmError } from "@swarmd/protocol";
 import type { Dispatcher } from "undici";
 import type { EventLog } from "../observe/events.js";
+import type { Logger } from "../observe/logger.js";
 import { openConnections, type RequestOptions } from "./connections.js";
 import { Exchange, type Head, type OriginStats } from "./exchange.js";
 import { parseRetryAfterMs } from "./header-fields.js";
@@ -28,6 +29,8 @@ export interface OriginHttpOptions {
 export interface OriginHttpDeps {
   /** Told about retries: `origin-retry {host, code, delayMs}`. */
   readonly events?: EventLog;
+  /** Told about each answer, at debug. */
+  readonly logger?: Logger;
 }
 
 /** What every part of this room that sends requests needs. */
@@ -78,6 +81,7 @@ export class OriginHttp {
   readonly stats: OriginStats = { requests: 0, bytesReceived: 0, waitedMs: 0 };
   readonly #options: Required<OriginHttpOptions>;
   readonly #events: EventLog | undefined;
+  readonly #logger: Logger | undefined;
   readonly #connections: Dispatcher;
   readonly #quietHosts = new QuietHosts();
   /** Faults after which the same request may succeed. */
@@ -93,6 +97,7 @@ export class OriginHttp {
       ...options,
     };
     this.#events = deps.events;
+    this.#logger = deps.logger;
     this.#userAgent = `swarmd/${options.version}; node/${process.versions.node}`;
     this.#connections = openConnections({
       connections: options.workers + METADATA_CONNECTIONS,
@@ -118,8 +123,9 @@ export class OriginHttp {
   ): Promise<Head> {
     const { url } = request;
     this.#refuseWhileQuiet(url);
+    const where = showUrl(url);
     const exchange = new Exchange({
-      where: showUrl(url),
+      where,
       headersTimeoutMs: this.#options.headersTimeoutMs,
       idleTimeoutMs: this.#options.idleTimeoutMs,
       totalTimeoutMs,
@@ -129,9 +135,11 @@ export class OriginHttp {
     });
     if (!exchange.isOver) this.#connections.dispatch(this.#dispatchOptions(request, exchange), exchange);
     const head = await exchange.done.catch((error) => {
-      const { fault, isTransient } = explainTransport(error, { host: url.host, where: showUrl(url) });
+      const { fault, isTransient } = explainTransport(error, { host: url.host, where });
+      this.#logger?.debug({ method: request.method, where, code: fault.code }, "the origin gave no answer");
       throw isTransient ? this.#asPassing(fault) : fault;
     });
+    this.#logger?.debug({ method: request.method, where, status: head.status }, "the origin answered");
     if (PASSING_STATUS.has(head.status)) throw this.#asPassing(this.#notNow(head, url));
     return head;
   }

@@ -1,5 +1,5 @@
 /** What the pull room needs of others. */
-import type { BlobId, CommitId, RepoFile, RepoManifest, RepoRef, Revision } from "@swarmd/protocol";
+import type { BlobId, CommitId, NodeId, RepoFile, RepoManifest, RepoRef, Revision } from "@swarmd/protocol";
 
 interface Cancellable {
   readonly signal: AbortSignal;
@@ -62,6 +62,32 @@ export type Locator =
 /** Tells the origin room where the bytes of a blob are. */
 export interface Locators {
   register(blob: BlobId, locator: Locator): void;
+}
+
+/** Other members of the cluster, as far as they know what the origin said. */
+export interface RepoMembers {
+  /** This node belongs to a cluster, and peers are asked at all. */
+  readonly areThere: boolean;
+  /** Every member may have what is private or gated, whatever its own token opens. */
+  readonly shareGated: boolean;
+  resolve(
+    repo: RepoRef,
+    revision: Revision,
+    options: Cancellable,
+  ): Promise<{ readonly commit: CommitId; readonly isPrivate: boolean; readonly from: NodeId } | undefined>;
+  files(
+    repo: RepoRef,
+    commit: CommitId,
+    options: Cancellable & { readonly first?: NodeId },
+  ): Promise<{ readonly files: readonly RepoFile[]; readonly from: NodeId } | undefined>;
+}
+
+/** Remembers on whose word a file list rests, where it is not the origin's. */
+export interface AnchorBasis {
+  find(repo: RepoRef, commit: CommitId): Promise<{ readonly member: NodeId } | undefined>;
+  note(repo: RepoRef, commit: CommitId, basis: { readonly member: NodeId }): Promise<void>;
+  /** The origin has confirmed it, or it was replaced by the origin's. */
+  clear(repo: RepoRef, commit: CommitId): Promise<void>;
 }
 
 export interface FoundBlob {
@@ -131,6 +157,8 @@ export interface WantRequest {
   readonly sizeBytes: number;
   readonly origin: "ranges" | "stream" | "none";
   readonly isPrivate: boolean;
+  /** The origin lets this node have it, by its own token. */
+  readonly hasAccess: boolean;
   /** The repo whose folder it goes to; none for the file behind a URL. */
   readonly home: RepoRef | undefined;
   readonly peers: boolean;

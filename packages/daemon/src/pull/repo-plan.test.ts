@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type BlobId, type CommitId, parseRepoName, parseRevision, type RepoFile, SwarmError } from "@swarmd/protocol";
-import type { PullStore, RepoOrigin } from "./ports.js";
+import {
+  type BlobId,
+  type CommitId,
+  type NodeId,
+  parseNodeId,
+  parseRepoName,
+  parseRevision,
+  type RepoFile,
+  SwarmError,
+} from "@swarmd/protocol";
+import type { AnchorBasis, PullStore, RepoMembers, RepoOrigin } from "./ports.js";
 import { blobsInOrder, headBytesOf, planRepo } from "./repo-plan.js";
 
 const COMMIT = "c".repeat(40) as CommitId;
@@ -23,6 +32,8 @@ function world(options: {
   down?: SwarmError;
   isGated?: boolean;
   known?: typeof OPEN;
+  members?: Partial<RepoMembers>;
+  basis?: { readonly member: NodeId };
 }) {
   const asked: string[] = [];
   const warnings: string[] = [];
@@ -50,12 +61,22 @@ function world(options: {
     find: async () => options.known,
     note: async (_repo: unknown, said: typeof OPEN | undefined) => void noted.push(said),
   };
-  return {
-    asked,
-    warnings,
-    noted,
-    deps: { origin, visibility, store, warn: (message: string) => void warnings.push(message) },
+  const members: RepoMembers = {
+    areThere: false,
+    shareGated: false,
+    resolve: async () => undefined,
+    files: async () => undefined,
+    ...options.members,
   };
+  const bases = new Map<string, { readonly member: NodeId }>();
+  if (options.basis !== undefined) bases.set(COMMIT, options.basis);
+  const basis: AnchorBasis = {
+    find: async (_repo, commit) => bases.get(commit),
+    note: async (_repo, commit, one) => void bases.set(commit, one),
+    clear: async (_repo, commit) => void bases.delete(commit),
+  };
+  const warn = (message: string) => void warnings.push(message);
+  return { asked, warnings, noted, bases, deps: { origin, visibility, store, members, basis, warn } };
 }
 
 function request(more: { revision?: string; include?: string[]; offline?: boolean } = {}) {
@@ -171,5 +192,66 @@ describe("who may see a repo", () => {
     const silent = world({ ref: COMMIT, tree: FILES, down });
     await planRepo(request(), silent.deps, SIGNAL);
     assert.deepEqual(silent.noted, []);
+  });
+});
+
+describe("planRepo in a cluster", () => {
+  const MEMBER = parseNodeId("member");
+  const DOWN = new SwarmError("ORIGIN_UNREACHABLE", "no network");
+  const NO = new SwarmError("REPO_NOT_FOUND", "no such repo");
+  const knowing: Partial<RepoMembers> = {
+    areThere: true,
+    resolve: async () => ({ commit: COMMIT, isPrivate: false, from: MEMBER }),
+    files: async () => ({ files: FILES, from: MEMBER }),
+  };
+
+  it("takes commit and list from a member when the origin is out of reach, and notes on whose word", async () => {
+    for (const { down, offline } of [
+      { down: DOWN, offline: false },
+      { down: DOWN, offline: true },
+    ]) {
+      const { deps, bases, warnings } = world({ down, members: knowing });
+      const plan = await planRepo(request({ offline }), deps, SIGNAL);
+      assert.deepEqual(plan.manifest.files, FILES);
+      assert.deepEqual([plan.hasAccess, plan.mayAskOrigin, plan.isPrivate], [false, !offline, false]);
+      assert.deepEqual(bases.get(COMMIT), { member: MEMBER });
+      assert.match(warnings.join(), /says member/);
+    }
+  });
+
+  it("takes a member's word for what the origin refuses only where all members share", async () => {
+    const strict = world({ down: NO, members: knowing });
+    await assert.rejects(planRepo(request(), strict.deps, SIGNAL), (error) => error === NO);
+    const { deps } = world({ down: NO, members: { ...knowing, shareGated: true } });
+    const plan = await planRepo(request(), deps, SIGNAL);
+    assert.deepEqual([plan.hasAccess, plan.mayAskOrigin], [false, false]);
+  });
+
+  it("says so when no member knows it, and never asks them in open mode", async () => {
+    const { deps } = world({ down: DOWN, members: { ...knowing, resolve: async () => undefined } });
+    await assert.rejects(planRepo(request(), deps, SIGNAL), /no network; and no member of the cluster/);
+    const open = world({ down: DOWN, members: { ...knowing, areThere: false } });
+    await assert.rejects(planRepo(request(), open.deps, SIGNAL), (error) => error === DOWN);
+    await assert.rejects(planRepo(request({ offline: true }), open.deps, SIGNAL), /the node is offline/);
+  });
+
+  it("holds a member's list against the origin's as soon as that can be asked", async () => {
+    const { deps, bases, warnings, asked } = world({
+      tree: [file("big.safetensors", 5_000_000, "9")],
+      basis: { member: MEMBER },
+      members: knowing,
+    });
+    const plan = await planRepo(request(), deps, SIGNAL);
+    assert.deepEqual(plan.manifest.files, FILES);
+    assert.deepEqual(asked, ["resolve", "tree", "writeTree"]);
+    assert.equal(bases.size, 0);
+    assert.match(warnings.join(), /another file list/);
+  });
+
+  it("knows that its token opens a gated repo only from the list of hashes", async () => {
+    const { deps, asked } = world({ tree: FILES, isGated: true, members: knowing });
+    const plan = await planRepo(request(), deps, SIGNAL);
+    assert.deepEqual([plan.isPrivate, plan.hasAccess], [true, true]);
+    assert.deepEqual(asked, ["resolve", "tree"]);
   });
 });

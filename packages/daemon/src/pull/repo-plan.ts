@@ -1,17 +1,15 @@
 import {
   type BlobId,
-  type CommitId,
   compileFilePatterns,
   formatRepo,
-  isCommitId,
   type RepoFile,
   type RepoManifest,
   type RepoRef,
   type Revision,
   SwarmError,
-  toSwarmError,
 } from "@swarmd/protocol";
-import type { KnownVisibility, PullStore, RepoOrigin } from "./ports.js";
+import type { PullStore } from "./ports.js";
+import { type AnchorDeps, findAnchors } from "./repo-anchors.js";
 
 export interface PlanRequest {
   readonly repo: RepoRef;
@@ -28,31 +26,38 @@ export interface RepoPlan {
   readonly files: readonly RepoFile[];
   /** Private or gated: not for everybody. */
   readonly isPrivate: boolean;
+  /** The origin lets this node's own token have it. */
+  readonly hasAccess: boolean;
+  readonly mayAskOrigin: boolean;
 }
 
-interface PlanDeps {
-  readonly origin: RepoOrigin;
-  readonly visibility: KnownVisibility;
-  readonly store: Pick<PullStore, "readRef" | "readTree" | "writeTree" | "checkFileNames">;
-  readonly warn: (message: string) => void;
+interface PlanDeps extends AnchorDeps {
+  readonly store: AnchorDeps["store"] & Pick<PullStore, "checkFileNames">;
 }
 
 /**
- * Finds the commit and its files: from the cache where that can't be out of date, else from the origin.
+ * Finds the commit and its files, and those that were asked for.
  *
  * @throws SwarmError REPO_NOT_FOUND, REVISION_NOT_FOUND, FILE_NOT_FOUND, ACCESS_*, OFFLINE, UNSAFE_FILE_NAME, ORIGIN_*
  */
 export async function planRepo(request: PlanRequest, deps: PlanDeps, signal: AbortSignal): Promise<RepoPlan> {
   const { repo, revision } = request;
-  const { commit, isPrivate } = await resolveCommit(request, deps, signal);
-  const known = await deps.store.readTree(repo, commit);
-  if (known === undefined && request.offline) throw offlineError(repo, revision);
-  const all = known ?? (await deps.origin.tree(repo, commit, { signal }));
+  const {
+    commit,
+    files: all,
+    isNew,
+    member,
+    isPrivate,
+    hasAccess,
+    mayAskOrigin,
+  } = await findAnchors(request, deps, signal);
   const matches = compileFilePatterns(request);
   const files = all.filter(({ path }) => matches(path));
   await deps.store.checkFileNames(files.map(({ path }) => path));
   const manifest = { repo, revision, commit, files: all };
-  if (known === undefined) await deps.store.writeTree(manifest);
+  // Before the list itself: it must never pass for the origin's.
+  if (member !== undefined) await deps.basis.note(repo, commit, { member });
+  if (isNew) await deps.store.writeTree(manifest);
   if (files.length === 0) {
     throw new SwarmError("FILE_NOT_FOUND", `no file of ${formatRepo(repo)}@${revision} was asked for`, {
       hint:
@@ -61,60 +66,7 @@ export async function planRepo(request: PlanRequest, deps: PlanDeps, signal: Abo
           : `The repo has ${all.length} files, such as ${all[0]?.path}; check --include and --exclude.`,
     });
   }
-  return { manifest, files, isPrivate };
-}
-
-async function resolveCommit(
-  { repo, revision, offline }: PlanRequest,
-  { origin, store, visibility, warn }: PlanDeps,
-  signal: AbortSignal,
-): Promise<{ readonly commit: CommitId; readonly isPrivate: boolean }> {
-  if (isCommitId(revision)) {
-    const commit: CommitId = revision;
-    if (offline || (await store.readTree(repo, commit)) !== undefined) {
-      return { commit, isPrivate: await isKnownPrivate(repo, visibility) };
-    }
-  }
-  if (offline) {
-    const commit = await store.readRef(repo, revision);
-    if (commit === undefined) throw offlineError(repo, revision);
-    return { commit, isPrivate: await isKnownPrivate(repo, visibility) };
-  }
-  try {
-    const { commit, isPrivate, isGated } = await origin.resolve(repo, revision, { signal });
-    await visibility.note(repo, { isPrivate, isGated });
-    // What is behind a gate was given to this user, not to the neighbours: it moves no further than private files do.
-    return { commit, isPrivate: isPrivate || isGated };
-  } catch (error) {
-    const { code, message } = toSwarmError(error);
-    if (CLOSED.has(code)) await visibility.note(repo, undefined);
-    const commit = ORIGIN_DOWN.has(code) ? await store.readRef(repo, revision) : undefined;
-    if (commit === undefined) throw error;
-    warn(`${message}: going by what ${revision} was when it was last pulled (${commit.slice(0, 8)})`);
-    return { commit, isPrivate: await isKnownPrivate(repo, visibility) };
-  }
-}
-
-/** By what the origin last said. A repo of which it said nothing may be private: so it is treated as if it were. */
-async function isKnownPrivate(repo: RepoRef, visibility: KnownVisibility): Promise<boolean> {
-  const known = await visibility.find(repo);
-  return known === undefined || known.isPrivate || known.isGated;
-}
-
-/** What was open to all no longer is. */
-const CLOSED: ReadonlySet<string> = new Set(["REPO_NOT_FOUND", "ACCESS_DENIED", "ACCESS_GATED"]);
-
-const ORIGIN_DOWN: ReadonlySet<string> = new Set([
-  "ORIGIN_UNREACHABLE",
-  "ORIGIN_FAULT",
-  "ORIGIN_BUSY",
-  "ORIGIN_STALLED",
-]);
-
-function offlineError(repo: RepoRef, revision: Revision): SwarmError {
-  return new SwarmError("OFFLINE", `${formatRepo(repo)}@${revision} is not in the cache, and the node is offline`, {
-    hint: "Pull it once without --offline (and without HF_HUB_OFFLINE).",
-  });
+  return { manifest, files, isPrivate, hasAccess, mayAskOrigin };
 }
 
 /** Small files first: whoever waits for the repo can read its configuration at once. Then as the repo lists them. */

@@ -1,7 +1,16 @@
 import { type BlobId, formatRepo, type RepoFile, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
 import type { DoneEvent, PullEvent } from "@swarmd/protocol/api";
 import { SourceTally, wantAll } from "./blob-pull.js";
-import type { BlobWants, KnownVisibility, Locators, PullStore, RepoOrigin, WantRequest } from "./ports.js";
+import type {
+  AnchorBasis,
+  BlobWants,
+  KnownVisibility,
+  Locators,
+  PullStore,
+  RepoMembers,
+  RepoOrigin,
+  WantRequest,
+} from "./ports.js";
 import { PullMeter } from "./pull-meter.js";
 import { blobsInOrder, headBytesOf, planRepo, type RepoPlan } from "./repo-plan.js";
 import { withProgress } from "./with-progress.js";
@@ -30,6 +39,8 @@ export interface PullDeps {
   readonly store: PullStore;
   readonly locators: Locators;
   readonly wants: BlobWants;
+  readonly members: RepoMembers;
+  readonly basis: AnchorBasis;
   readonly nowMs: () => number;
 }
 
@@ -42,7 +53,8 @@ export async function pullRepo(
 ): Promise<DoneEvent> {
   const startedMs = deps.nowMs();
   const warn = (message: string) => onEvent({ type: "warning", message });
-  const plan = await planRepo(request, { ...deps, warn }, signal);
+  const members = request.peers ? deps.members : NOBODY;
+  const plan = await planRepo(request, { ...deps, members, warn }, signal);
   if (request.out !== undefined && plan.files.length !== 1) {
     throw new SwarmError("USAGE", `--out names one file, but ${plan.files.length} were asked for`, {
       hint: "Choose one with --include, or use --local-dir.",
@@ -83,6 +95,14 @@ export async function pullRepo(
     ...(request.dryRun ? { dryRun: true } : {}),
   };
 }
+
+/** For a pull that goes without peers. */
+const NOBODY: RepoMembers = {
+  areThere: false,
+  shareGated: false,
+  resolve: async () => undefined,
+  files: async () => undefined,
+};
 
 type BlobFiles = ReturnType<typeof blobsInOrder>[number];
 
@@ -138,9 +158,10 @@ async function fetchMissing(
       sizeBytes,
       origin: "ranges",
       isPrivate: plan.isPrivate,
+      hasAccess: plan.hasAccess,
       home: repo,
       peers: request.peers,
-      fromOrigin: !request.offline,
+      fromOrigin: plan.mayAskOrigin,
       originRequests: request.workers,
       order,
       headBytes: headBytesOf(path),

@@ -99,6 +99,7 @@ async function fetchFile(
     origin: acceptsRanges ? ("ranges" as const) : ("stream" as const),
     // Anyone may ask the server, but who may is not ours to say.
     isPrivate: true,
+    hasAccess: false,
     home: undefined,
     peers: request.peers,
     fromOrigin: true,

@@ -173,12 +173,21 @@ describe("Serve", () => {
     { id: "a start at the end", request: ask(10), code: "PEER_FAULT" },
     { id: "an end beyond the end", request: ask(0, 11), code: "PEER_FAULT" },
   ]) {
-    it(`refuses ${id}, closes the blob and takes no slot`, async () => {
+    it(`refuses ${id}, closes the blob and gives the slot back`, async () => {
       const blob = new ArrivingBlob(Buffer.alloc(10));
       const { serve, served } = setUp(blob);
       const answer = await serve.handle(request, { signal: never });
       assert.ok(answer.kind === "refuse");
-      assert.deepEqual([answer.code, answer.sizeBytes, blob.closed, served.length], [code, 10, 1, 0]);
+      assert.deepEqual([answer.code, answer.sizeBytes, blob.closed, served.length], [code, 10, 1, 1]);
+    });
+
+    it(`refuses ${id} without a word of the blob's size to who may not have it`, async () => {
+      const blob = new ArrivingBlob(Buffer.alloc(10));
+      const { serve, served } = setUp(blob, { kind: "refuse", code: "PEER_LACKS", redirect: [] });
+      const nobody = setUp(undefined, { kind: "refuse", code: "PEER_LACKS", redirect: [] });
+      const answer = await serve.handle(request, { signal: never });
+      assert.deepEqual(answer, await nobody.serve.handle(request, { signal: never }));
+      assert.deepEqual([blob.closed, served.length], [1, 0]);
     });
   }
 

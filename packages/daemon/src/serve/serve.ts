@@ -23,6 +23,8 @@ export interface ServeOptions {
   /** One read and one write of an upload; two of them are its memory. */
   readonly bufferBytes?: number;
   readonly idleMs?: number;
+  /** The name of the first request: a node that starts anew to serve may not use names twice. */
+  readonly firstRequest?: number;
 }
 
 export interface ServeDeps {
@@ -62,7 +64,7 @@ const MOST_TAINTED = 1024;
 
 export class Serve {
   readonly name = "serve";
-  readonly #opts: Required<ServeOptions>;
+  readonly #opts: Required<Omit<ServeOptions, "firstRequest">>;
   readonly #deps: ServeDeps;
   readonly #buffers: SendBuffers;
   readonly #uploads = new Map<number, Upload>();
@@ -71,12 +73,13 @@ export class Serve {
   readonly #sentBytes = new Map<NodeId, Map<string | undefined, number>>();
   /** Requests that were broken off because their bytes proved wrong, as `peer blob shard`; the oldest first. */
   readonly #tainted = new Set<string>();
-  #nextRequest = 1;
+  #nextRequest: number;
   #isStopped = false;
 
   constructor(opts: ServeOptions, deps: ServeDeps) {
     this.#opts = { bufferBytes: BUFFER_BYTES, idleMs: IDLE_MS, ...opts };
     this.#deps = deps;
+    this.#nextRequest = opts.firstRequest ?? 1;
     this.#buffers = new SendBuffers(this.#opts.bufferBytes, KEPT_BUFFERS);
   }
 
@@ -134,17 +137,15 @@ export class Serve {
   ): Promise<LaneRefusal | LaneService> {
     const { peer, startBytes } = asked;
     // An engine that never heard of the blob may still know who has it.
-    const shard = blob === undefined ? 0 : shardAt(startBytes, blob.shardBytes);
+    const endBytes = asked.endBytes ?? blob?.sizeBytes ?? 0;
+    const isOutside = blob !== undefined && (startBytes >= blob.sizeBytes || endBytes > blob.sizeBytes);
+    const shard = blob === undefined || isOutside ? 0 : shardAt(startBytes, blob.shardBytes);
     if (this.#tainted.delete(taintKey(asked, shard))) {
       return refusal("PEER_TAINTED", "what was sent of this shard before proved wrong: forget it");
     }
-    const endBytes = asked.endBytes ?? blob?.sizeBytes ?? 0;
-    if (blob !== undefined && (startBytes >= blob.sizeBytes || endBytes > blob.sizeBytes)) {
-      const message = `the range ends beyond the blob, which has ${blob.sizeBytes} bytes`;
-      return refusal("PEER_FAULT", message, { sizeBytes: blob.sizeBytes });
-    }
     const request = this.#nextRequest++;
-    const verdict = await this.#admit({ request, peer, blob: asked.blob, shard, startBytes }, signal);
+    const from = isOutside ? 0 : startBytes;
+    const verdict = await this.#admit({ request, peer, blob: asked.blob, shard, startBytes: from }, signal);
     if (verdict.kind === "refuse") {
       const busy = verdict.code === "PEER_BUSY" ? { retryAfterMs: RETRY_BUSY_MS } : {};
       return refusal(verdict.code, MESSAGES[verdict.code], { redirect: verdict.redirect, ...busy });
@@ -152,6 +153,12 @@ export class Serve {
     if (blob === undefined) {
       this.#giveBack(request);
       return refusal("PEER_LACKS", MESSAGES.PEER_LACKS);
+    }
+    // Only now: the size of a blob is for those who may have it.
+    if (isOutside) {
+      this.#giveBack(request);
+      const message = `the range ends beyond the blob, which has ${blob.sizeBytes} bytes`;
+      return refusal("PEER_FAULT", message, { sizeBytes: blob.sizeBytes });
     }
     return this.#serve({
       request,

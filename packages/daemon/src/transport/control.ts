@@ -20,6 +20,11 @@ export interface ControlDeps {
   readonly tickets: TicketOffice;
 }
 
+export interface TicketOptions {
+  readonly signal: AbortSignal;
+  readonly encrypted: boolean;
+}
+
 const ANSWER_MS = 5_000;
 const QUESTION_MS = 5_000;
 
@@ -38,11 +43,16 @@ export class Control {
   /**
    * Asks a peer for a ticket to its direct lane.
    *
+   * @param options `encrypted`: a ticket to a lane in the clear is a fault
    * @throws SwarmError PEER_DENIED, PEER_LACKS, PEER_BUSY as the peer said; PEER_UNREACHABLE, PEER_STALLED, PEER_FAULT, INTERRUPTED
    */
-  async ticket(peer: NodeId, blob: BlobId, options: { readonly signal: AbortSignal }): Promise<LaneTicket> {
-    const response = await this.#ask(peer, { type: "ticket", blob }, options.signal);
-    if (response.type === "ticket") return response.ticket;
+  async ticket(peer: NodeId, blob: BlobId, options: TicketOptions): Promise<LaneTicket> {
+    const { signal, encrypted } = options;
+    const response = await this.#ask(peer, { type: "ticket", blob, encrypted }, signal);
+    if (response.type === "ticket") {
+      if (!encrypted || response.ticket.certificateSha256 !== undefined) return response.ticket;
+      throw new SwarmError("PEER_FAULT", `${peer} would send ${blob} in the clear`);
+    }
     const { code, message, retryAfterMs, redirect } = response.refusal;
     throw new SwarmError(code, `${peer} gives no ticket for ${blob}: ${message}`, {
       redirect,
@@ -75,9 +85,9 @@ export class Control {
     }
   }
 
-  async #answer(peer: NodeId, { blob }: ControlRequest): Promise<ControlResponse> {
+  async #answer(peer: NodeId, { blob, encrypted }: ControlRequest): Promise<ControlResponse> {
     try {
-      const ticket = await this.#deps.tickets.issue(peer, blob);
+      const ticket = await this.#deps.tickets.issue(peer, blob, encrypted);
       return { type: "ticket", ticket };
     } catch (error) {
       const { code, message, retryAfterMs, redirect = [] } = toSwarmError(error);

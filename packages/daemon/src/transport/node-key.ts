@@ -4,7 +4,7 @@ import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from "@libp2p/crypto/keys";
 import type { PrivateKey } from "@libp2p/interface";
-import { SwarmError } from "@swarmd/protocol";
+import { type NodeId, parseNodeId, SwarmError } from "@swarmd/protocol";
 
 /** Name of the key's file in the state folder. */
 export const NODE_KEY_NAME = "node.key";
@@ -24,6 +24,11 @@ export async function loadNodeKey(path: string): Promise<PrivateKey> {
       hint: "Delete it: the node then gets a new name, and loses nothing else.",
     });
   }
+}
+
+/** The name that a node with this key goes by. */
+export async function loadNodeId(path: string): Promise<NodeId> {
+  return parseNodeId((await loadNodeKey(path)).publicKey.toString());
 }
 
 async function readKeyFile(path: string): Promise<Uint8Array | undefined> {

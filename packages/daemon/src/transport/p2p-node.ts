@@ -200,6 +200,16 @@ export class P2pNode {
     this.#dialer.name(address);
   }
 
+  /** Dials a peer where it is said to be, and gives up after a while. */
+  find(peer: NodeId, addresses: readonly Multiaddr[]): void {
+    if (peer === this.id || this.isBanned(peer)) return;
+    this.#dialer.found(
+      peer,
+      addresses.map((address) => address.encapsulate(`/p2p/${peer}`)),
+      0,
+    );
+  }
+
   /** Have nothing more to do with a peer while this node runs. */
   ban(peer: NodeId): void {
     this.#banned.add(peer);
@@ -244,7 +254,9 @@ export class P2pNode {
       connectionEncrypters: [noise()],
       // Connections are pinged already, see below.
       streamMuxers: [yamux({ maxInboundStreams: 256, maxOutboundStreams: 256, enableKeepAlive: false })],
-      ...(swarmKey === undefined ? {} : { connectionProtector: preSharedKey({ psk: swarmKey }) }),
+      ...(swarmKey === undefined
+        ? {}
+        : { connectionProtector: preSharedKey({ psk: swarmKey, timeout: HANDSHAKE_MS }) }),
       connectionManager: {
         maxConnections: CONNECTIONS_MAX,
         maxIncomingPendingConnections: PENDING_MAX,

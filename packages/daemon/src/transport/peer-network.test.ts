@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { generateKey } from "@libp2p/pnet";
-import { type NodeId, parseBlobId, SwarmError } from "@swarmd/protocol";
+import { type BlobId, type NodeId, parseBlobId, SwarmError } from "@swarmd/protocol";
 import {
   CONTROL_PROTOCOL,
   LIBP2P_LINK,
@@ -90,6 +90,7 @@ describe("a network of peers", { timeout: 120_000 }, () => {
     more: Partial<PeerNetworkOptions> = {},
     tickets: TicketOffice = goodTickets,
     laneOptions = LIBP2P_LANE_DEFAULTS,
+    mustEncrypt = (_blob: BlobId) => false,
   ): Promise<TestNode> {
     made += 1;
     const happened: Happening[] = [];
@@ -116,6 +117,7 @@ describe("a network of peers", { timeout: 120_000 }, () => {
       },
       {
         tickets,
+        mustEncrypt,
         events: {
           peerUp: (peer, routes) => note({ type: "up", peer, routes }),
           peerDown: (peer) => note({ type: "down", peer }),
@@ -209,8 +211,8 @@ describe("a network of peers", { timeout: 120_000 }, () => {
 
   it("gives tickets, and refusals with their reasons", async () => {
     const busy: TicketOffice = {
-      issue(peer, blob) {
-        if (blob === BLOB) return goodTickets.issue(peer, blob);
+      issue(peer, blob, encrypted) {
+        if (blob === BLOB) return goodTickets.issue(peer, blob, encrypted);
         throw new SwarmError("PEER_DENIED", "private", { redirect: [peer] });
       },
     };
@@ -224,6 +226,24 @@ describe("a network of peers", { timeout: 120_000 }, () => {
       code: "PEER_DENIED",
       redirect: [b.network.id],
     });
+  });
+
+  it("asks for an encrypted lane where it must, and takes no other", async () => {
+    const asked: boolean[] = [];
+    const inTheClear: TicketOffice = {
+      issue(_peer, blob, encrypted) {
+        asked.push(encrypted);
+        return { ticket: "abc", validMs: 1_000, ...(blob === BLOB ? { certificateSha256: "cd".repeat(32) } : {}) };
+      },
+    };
+    const other = parseBlobId(`git-sha1:${"12".repeat(20)}`);
+    const signal = AbortSignal.timeout(DEADLINE_MS);
+    const a = await startNode({}, inTheClear);
+    const b = await startNode({ peers: [addressOf(a)] }, goodTickets, LIBP2P_LANE_DEFAULTS, () => true);
+    await Promise.all([a.until("up"), b.until("up")]);
+    await b.network.tickets.get(a.network.id, BLOB, { signal });
+    await assert.rejects(b.network.tickets.get(a.network.id, other, { signal }), { code: "PEER_FAULT" });
+    assert.deepEqual(asked, [true, true]);
   });
 
   it("notices a goodbye at once, and a peer that comes back", async () => {

@@ -6,7 +6,7 @@
  */
 import { networkInterfaces } from "node:os";
 import type { Stream } from "@libp2p/interface";
-import { type NodeId, SwarmError } from "@swarmd/protocol";
+import { type BlobId, type NodeId, SwarmError } from "@swarmd/protocol";
 import {
   CONTROL_PROTOCOL,
   type Hello,
@@ -58,6 +58,8 @@ export interface PeerNetworkOptions {
 export interface PeerNetworkDeps {
   readonly events: PeerEvents;
   readonly tickets: TicketOffice;
+  /** Whether this node takes a blob only over a lane that is encrypted; by itself it leaves that to the other side. */
+  readonly mustEncrypt?: (blob: BlobId) => boolean;
   readonly discovery?: DiscoveryFactory;
   /** Addresses, this node's or a peer's, went away: whoever talks over them would not notice for a long time. */
   readonly onAddressesGone?: (hosts: readonly string[]) => void;
@@ -203,6 +205,11 @@ export class PeerNetwork {
     this.#p2p.reach(parsePeerAddress(address));
   }
 
+  /** Dials a peer where it is said to be, as if it had been found there. */
+  find(peer: NodeId, addresses: readonly string[]): void {
+    if (!this.#isStopping) this.#p2p.find(peer, addresses.map(parsePeerAddress));
+  }
+
   /** To all peers, soon. */
   announce(record: WireAnnouncement): void {
     if (!this.#isStopping) this.#gossip?.announce(record);
@@ -228,7 +235,10 @@ export class PeerNetwork {
 
   /** Asks peers for tickets to their direct lanes. */
   get tickets(): TicketSource {
-    return { get: (peer, blob, options) => this.#control.ticket(peer, blob, options) };
+    const { mustEncrypt = () => false } = this.#deps;
+    return {
+      get: (peer, blob, { signal }) => this.#control.ticket(peer, blob, { signal, encrypted: mustEncrypt(blob) }),
+    };
   }
 
   /** Knows where the direct lanes of peers are. The libp2p lane has no address: it is the connection that there is. */

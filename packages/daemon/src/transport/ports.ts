@@ -21,6 +21,9 @@ export interface PeerEvents {
 
 /** Gives tickets for this node's own direct lane. */
 export interface TicketOffice {
-  /** @throws SwarmError PEER_DENIED, PEER_LACKS, PEER_BUSY: the peer is told */
-  issue(peer: NodeId, blob: BlobId): LaneTicket | Promise<LaneTicket>;
+  /**
+   * @param encrypted the peer asks for a lane that is encrypted, whatever the blob
+   * @throws SwarmError PEER_DENIED, PEER_LACKS, PEER_BUSY: the peer is told
+   */
+  issue(peer: NodeId, blob: BlobId, encrypted: boolean): LaneTicket | Promise<LaneTicket>;
 }

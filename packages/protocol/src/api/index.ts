@@ -1,4 +1,5 @@
 export * from "./client.js";
+export * from "./cluster-types.js";
 export * from "./requests.js";
 export * from "./routes.js";
 export * from "./targets.js";

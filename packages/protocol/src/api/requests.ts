@@ -4,6 +4,13 @@ import { compileFilePatterns } from "../file-patterns.js";
 import { parseRevision } from "../ids.js";
 import { findNearest } from "../nearest.js";
 import { parseRate } from "../quantities.js";
+import type {
+  ClusterCreateRequest,
+  ClusterInviteRequest,
+  ClusterJoinRequest,
+  ClusterRotateRequest,
+  ShareGatedRule,
+} from "./cluster-types.js";
 import { isUrlTarget, parsePullTarget, parseRepoTarget } from "./targets.js";
 import type { LimitsRequest, PullRequest, RemoveRequest, VerifyRequest } from "./types.js";
 
@@ -82,6 +89,56 @@ function checkRate(rate: string, name: string): void {
     const { message, hint } = toSwarmError(error);
     throw new SwarmError("USAGE", `${name}: ${message}`, { cause: error, ...(hint === undefined ? {} : { hint }) });
   }
+}
+
+/** @throws SwarmError USAGE */
+export function parseClusterCreateRequest(body: unknown, names: FieldNames = {}): ClusterCreateRequest {
+  const fields = new Fields(body, ["name", "shareGated", "swarmKey", "port"], names);
+  return withoutUndefined({
+    name: fields.find("name", parseClusterName),
+    shareGated: fields.find("shareGated", parseShareGated),
+    swarmKey: fields.find("swarmKey", parseText),
+    port: fields.find("port", parsePairPort),
+  });
+}
+
+/** @throws SwarmError USAGE */
+export function parseClusterInviteRequest(body: unknown, names: FieldNames = {}): ClusterInviteRequest {
+  return withoutUndefined({ port: new Fields(body, ["port"], names).find("port", parsePairPort) });
+}
+
+/** @throws SwarmError USAGE */
+export function parseClusterJoinRequest(body: unknown, names: FieldNames = {}): ClusterJoinRequest {
+  const fields = new Fields(body, ["code", "at"], names);
+  return withoutUndefined({ code: fields.getText("code"), at: fields.find("at", parseText) });
+}
+
+/** @throws SwarmError USAGE */
+export function parseClusterRotateRequest(body: unknown, names: FieldNames = {}): ClusterRotateRequest {
+  return withoutUndefined({ remove: new Fields(body, ["remove"], names).find("remove", parseText) });
+}
+
+/** People read it in a terminal, and it travels to members: printable ASCII, 1 to 64 characters. */
+function parseClusterName(value: unknown, name: string): string {
+  const text = parseText(value, name);
+  if (/^[\x20-\x7e]{1,64}$/.test(text)) return text;
+  throw new SwarmError("USAGE", `${name} is no name of a cluster: ${JSON.stringify(text)}`, {
+    hint: "Letters, digits and signs of ASCII, at most 64.",
+  });
+}
+
+function parseShareGated(value: unknown, name: string): ShareGatedRule {
+  if (value === "owners" || value === "members") return value;
+  throw new SwarmError("USAGE", `${name} is neither owners nor members: ${JSON.stringify(value)}`, {
+    hint: "owners: only to nodes whose own token opens the repo; members: to every member.",
+  });
+}
+
+function parsePairPort(value: unknown, name: string): number {
+  if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_535) return value as number;
+  throw new SwarmError("USAGE", `${name} is no port: ${JSON.stringify(value)}`, {
+    hint: "A port is a number from 1 to 65535; 0 picks a free one.",
+  });
 }
 
 /** Whole, from 1 to {@link MAX_WORKERS}. @throws SwarmError USAGE */

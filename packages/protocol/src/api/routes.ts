@@ -6,6 +6,18 @@
  * status and an ErrorBody.
  */
 import type {
+  ClusterCreated,
+  ClusterCreateRequest,
+  ClusterInvitation,
+  ClusterInviteRequest,
+  ClusterJoinRequest,
+  ClusterKeyShown,
+  ClusterLeft,
+  ClusterRotated,
+  ClusterRotateRequest,
+  ClusterStatus,
+} from "./cluster-types.js";
+import type {
   CacheListing,
   LimitsRequest,
   NodeLimits,
@@ -57,6 +69,13 @@ export const ROUTES = {
   pull: stream<PullRequest, PullEvent>("/v1/pull", { last: "done", skippable: ["progress"] }),
   verify: stream<VerifyRequest, VerifyEvent>("/v1/verify", { last: "verified", skippable: [] }),
   limits: json<LimitsRequest, NodeLimits>("POST", "/v1/limits"),
+  cluster: json<undefined, ClusterStatus>("GET", "/v1/cluster"),
+  clusterCreate: json<ClusterCreateRequest, ClusterCreated>("POST", "/v1/cluster/create"),
+  clusterInvite: json<ClusterInviteRequest, ClusterInvitation>("POST", "/v1/cluster/invite"),
+  clusterJoin: json<ClusterJoinRequest, ClusterStatus>("POST", "/v1/cluster/join"),
+  clusterLeave: json<undefined, ClusterLeft>("POST", "/v1/cluster/leave"),
+  clusterRotate: json<ClusterRotateRequest, ClusterRotated>("POST", "/v1/cluster/rotate"),
+  clusterKey: json<undefined, ClusterKeyShown>("POST", "/v1/cluster/key"),
   stop: json<undefined, StopResult>("POST", "/v1/stop"),
 } as const;
 

@@ -8,6 +8,7 @@ import { type ErrorCode, isErrorCode, SwarmError } from "../errors.js";
 import { type NodeId, parseNodeId } from "../ids.js";
 import { bitfieldBytes } from "./bitfield.js";
 import { bytesToHex, decodeBlobId, encodeBlobId, hexToBytes } from "./blob-bytes.js";
+import { fault, guarded, printable, whole, within } from "./checks.js";
 import {
   type AnnouncementMessage,
   type BlobNewsMessage,
@@ -86,7 +87,7 @@ export function decodeNews(bytes: Uint8Array, maxBytes: number = STATE_MESSAGE_B
 }
 
 export function encodeControlRequest(request: ControlRequest): Uint8Array {
-  return ControlRequestMessage.encode({ ticket: { blob: encodeBlobId(request.blob) } });
+  return ControlRequestMessage.encode({ ticket: { blob: encodeBlobId(request.blob), encrypted: request.encrypted } });
 }
 
 /** @throws SwarmError PEER_FAULT */
@@ -94,7 +95,7 @@ export function decodeControlRequest(bytes: Uint8Array): ControlRequest {
   return guarded("a control request", bytes, CONTROL_BYTES_MAX, () => {
     const { ticket } = ControlRequestMessage.decode(bytes);
     if (ticket === undefined) throw new SwarmError("PEER_FAULT", "a peer asked a question this version does not know");
-    return { type: "ticket", blob: decodeBlobId(ticket.blob) };
+    return { type: "ticket", blob: decodeBlobId(ticket.blob), encrypted: ticket.encrypted };
   });
 }
 
@@ -148,21 +149,6 @@ export function decodeShardAnswer(bytes: Uint8Array): ShardAnswer {
   });
 }
 
-/** Generated code and id parsers throw errors of many kinds; peers make them all. */
-function guarded<Value>(what: string, bytes: Uint8Array, maxBytes: number, decode: () => Value): Value {
-  if (bytes.length > maxBytes) {
-    throw new SwarmError("PEER_FAULT", `${what} of ${bytes.length} bytes; the most is ${maxBytes}`);
-  }
-  try {
-    return decode();
-  } catch (cause) {
-    if (cause instanceof SwarmError && cause.code === "PEER_FAULT") throw cause;
-    throw new SwarmError("PEER_FAULT", `what a peer sent as ${what} can't be read: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
-}
-
 function fromHello(hello: Hello): HelloMessage {
   return { ...hello, lanes: hello.lanes.map(fromLane) };
 }
@@ -212,7 +198,7 @@ function toAnnouncement(message: AnnouncementMessage): WireAnnouncement {
   };
 }
 
-function fromBlobNews({ blob, sizeBytes, wants, mayFetch, holds, rooted }: WireBlobNews): BlobNewsMessage {
+function fromBlobNews({ blob, sizeBytes, wants, mayFetch, holds, rooted, hasAccess }: WireBlobNews): BlobNewsMessage {
   const message: BlobNewsMessage = {
     blob: encodeBlobId(blob),
     sizeBytes,
@@ -223,6 +209,7 @@ function fromBlobNews({ blob, sizeBytes, wants, mayFetch, holds, rooted }: WireB
     exactlySize: 0,
     more: [],
     rooted: [...rooted],
+    hasAccess: hasAccess === true,
   };
   if (holds.kind === "exactly") return { ...message, holdsKind: EXACTLY, exactly: holds.bits, exactlySize: holds.size };
   if (holds.kind === "more") return { ...message, holdsKind: MORE, more: [...holds.shards] };
@@ -230,7 +217,7 @@ function fromBlobNews({ blob, sizeBytes, wants, mayFetch, holds, rooted }: WireB
 }
 
 function toBlobNews(message: BlobNewsMessage): WireBlobNews {
-  const { wants, mayFetch } = message;
+  const { wants, mayFetch, hasAccess } = message;
   return {
     blob: decodeBlobId(message.blob),
     sizeBytes: whole("a blob's size", message.sizeBytes),
@@ -238,6 +225,7 @@ function toBlobNews(message: BlobNewsMessage): WireBlobNews {
     mayFetch,
     holds: toHolds(message),
     rooted: shards(message.rooted),
+    ...(hasAccess ? { hasAccess } : {}),
   };
 }
 
@@ -294,22 +282,4 @@ function toRefusal({ code, message, retryAfterMs, redirect }: RefusalMessage): R
 /** A peer may only say of itself what a peer can say; it can't make us believe that our disk is full. */
 function refusalCode(code: string): ErrorCode {
   return isErrorCode(code) && code.startsWith("PEER_") ? code : "PEER_FAULT";
-}
-
-function whole(what: string, value: number): number {
-  return within(what, value, 0, Number.MAX_SAFE_INTEGER);
-}
-
-function within(what: string, value: number, least: number, most: number): number {
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
-  throw fault(`${what} of ${value}`);
-}
-
-function printable(what: string, text: string, maxLength: number): string {
-  if (text.length <= maxLength && /^[\x20-\x7e]*$/.test(text)) return text;
-  throw fault(`${what} that is too long or not printable`);
-}
-
-function fault(what: string): SwarmError {
-  return new SwarmError("PEER_FAULT", `a peer sent ${what}`);
 }

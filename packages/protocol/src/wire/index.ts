@@ -1,4 +1,6 @@
 export * from "./bitfield.js";
+export * from "./cluster-codec.js";
+export * from "./cluster-types.js";
 export * from "./codec.js";
 export * from "./lanes.js";
 export * from "./limits.js";

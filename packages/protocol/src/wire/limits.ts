@@ -32,3 +32,18 @@ export const MESSAGE_LENGTH_MAX = 512;
 export const CODE_LENGTH_MAX = 32;
 /** A peer that says nothing for a day is gone. */
 export const TTL_MS_MAX = 24 * 3_600_000;
+
+/** One question or one answer between members; a file list goes in pages. */
+export const MEMBER_BYTES_MAX = 1024 * 1024;
+export const MEMBERS_MAX = 1024;
+export const MEMBER_ADDRESSES_MAX = 16;
+export const MEMBER_NAME_LENGTH_MAX = 64;
+/** Files in one answer. */
+export const FILES_PER_ANSWER_MAX = 8192;
+/** Files of one repo: ten times what the Hub recommends. */
+export const FILES_MAX = 1_000_000;
+export const PATH_LENGTH_MAX = 4096;
+/** One frame of the pairing conversation: the greatest is the grant, with a list of members. */
+export const PAIR_FRAME_BYTES_MAX = 16 * 1024;
+/** Members named in a grant: enough to find the rest. */
+export const GRANT_MEMBERS_MAX = 32;

@@ -8,6 +8,10 @@ export const STATE_PROTOCOL = "/swarmd/state/1";
 export const CONTROL_PROTOCOL = "/swarmd/control/1";
 /** A shard over a libp2p stream: the same request as on the direct lane. */
 export const SHARD_PROTOCOL = "/swarmd/shard/1";
+/** Between members of a cluster only. */
+export const MEMBER_PROTOCOL = "/swarmd/member/1";
+/** Of the conversation in which a node becomes a member. */
+export const PAIRING_VERSION = 1;
 
 /** What open mode calls its cluster. */
 export const OPEN_CLUSTER = "open";
@@ -20,4 +24,9 @@ export function newsTopic(cluster: string): string {
 /** The mDNS service of a cluster, so that nodes of different clusters don't even find each other. At most 15 characters before the dot. */
 export function serviceTag(cluster: string): string {
   return cluster === OPEN_CLUSTER ? "_swarmd._udp.local" : `_swarmd-${cluster.slice(0, 7)}._udp.local`;
+}
+
+/** The mDNS service of an invitation. The tag is the part of the code that is no secret. */
+export function pairingServiceTag(tag: string): string {
+  return `_swarmd-in-${tag.toLowerCase()}._udp.local`;
 }

@@ -42,6 +42,7 @@ export interface WireBlobNews {
     | { readonly kind: "exactly"; readonly size: number; readonly bits: Uint8Array }
     | { readonly kind: "more"; readonly shards: readonly number[] };
   readonly rooted: readonly number[];
+  readonly hasAccess?: boolean;
 }
 
 export interface WireAnnouncement {
@@ -62,7 +63,12 @@ export interface PeerNews {
   readonly bye: boolean;
 }
 
-export type ControlRequest = { readonly type: "ticket"; readonly blob: BlobId };
+export type ControlRequest = {
+  readonly type: "ticket";
+  readonly blob: BlobId;
+  /** Only to a lane that is encrypted; else as the other side thinks right. */
+  readonly encrypted: boolean;
+};
 
 /** Opens the direct lane for one blob. */
 export interface LaneTicket {

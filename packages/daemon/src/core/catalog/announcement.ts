@@ -26,6 +26,8 @@ export interface BlobNews {
     | { readonly kind: "more"; readonly shards: readonly number[] };
   /** Shards in progress straight from the origin or from a scarce seed: the roots of relay trees. */
   readonly rooted: readonly number[];
+  /** Its own token opens the blob at the origin, it says: in a cluster, that is what private blobs are given by. */
+  readonly hasAccess?: boolean;
 }
 
 export interface Announcement {

@@ -45,6 +45,8 @@ export interface PeerBlob {
   holds: ShardSet;
   wants: boolean;
   mayFetch: boolean;
+  /** It says that its own token opens the blob at the origin. */
+  hasAccess: boolean;
   /** When its want was first heard of. */
   wantedSinceMs: number;
   rooted: readonly number[];
@@ -271,11 +273,12 @@ export class Catalog {
     return true;
   }
 
-  #foldWants(blob: BlobPeers, part: PeerBlob, { wants, mayFetch }: BlobNews, nowMs: number): void {
+  #foldWants(blob: BlobPeers, part: PeerBlob, { wants, mayFetch, hasAccess }: BlobNews, nowMs: number): void {
     if (part.wants !== wants || part.mayFetch !== mayFetch) invalidate(blob);
     if (wants && !part.wants) part.wantedSinceMs = nowMs;
     part.wants = wants;
     part.mayFetch = mayFetch;
+    part.hasAccess = hasAccess === true;
   }
 
   #foldHolds(blob: BlobPeers, part: PeerBlob, { holds }: BlobNews): void {
@@ -425,7 +428,17 @@ export function holdsShard(part: PeerBlob, shard: number): boolean {
 
 function newPart(peer: Peer, shards: number): PeerBlob {
   const holds = new ShardSet(shards);
-  return { peer, slot: 0, isComplete: false, holds, wants: false, mayFetch: false, wantedSinceMs: 0, rooted: [] };
+  return {
+    peer,
+    slot: 0,
+    isComplete: false,
+    holds,
+    wants: false,
+    mayFetch: false,
+    hasAccess: false,
+    wantedSinceMs: 0,
+    rooted: [],
+  };
 }
 
 function fieldOf(wanters: readonly PeerBlob[]): WanterField {

@@ -228,6 +228,7 @@ export interface BlobNewsMessage {
   exactlySize: number
   more: number[]
   rooted: number[]
+  hasAccess: boolean
 }
 
 export namespace BlobNewsMessage {
@@ -289,6 +290,11 @@ export namespace BlobNewsMessage {
           }
         }
 
+        if ((obj.hasAccess != null && obj.hasAccess !== false)) {
+          w.uint32(120)
+          w.bool(obj.hasAccess)
+        }
+
         if (opts.lengthDelimited !== false) {
           w.ldelim()
         }
@@ -302,7 +308,8 @@ export namespace BlobNewsMessage {
           exactly: uint8ArrayAlloc(0),
           exactlySize: 0,
           more: [],
-          rooted: []
+          rooted: [],
+          hasAccess: false
         }
 
         const end = length == null ? reader.len : reader.pos + length
@@ -353,6 +360,10 @@ export namespace BlobNewsMessage {
               }
 
               obj.rooted.push(reader.uint32())
+              break
+            }
+            case 15: {
+              obj.hasAccess = reader.bool()
               break
             }
             default: {
@@ -605,6 +616,7 @@ export namespace NewsMessage {
 
 export interface TicketRequestMessage {
   blob: Uint8Array
+  encrypted: boolean
 }
 
 export namespace TicketRequestMessage {
@@ -622,12 +634,18 @@ export namespace TicketRequestMessage {
           w.bytes(obj.blob)
         }
 
+        if ((obj.encrypted != null && obj.encrypted !== false)) {
+          w.uint32(16)
+          w.bool(obj.encrypted)
+        }
+
         if (opts.lengthDelimited !== false) {
           w.ldelim()
         }
       }, (reader, length, opts = {}) => {
         const obj: any = {
-          blob: uint8ArrayAlloc(0)
+          blob: uint8ArrayAlloc(0),
+          encrypted: false
         }
 
         const end = length == null ? reader.len : reader.pos + length
@@ -638,6 +656,10 @@ export namespace TicketRequestMessage {
           switch (tag >>> 3) {
             case 1: {
               obj.blob = reader.bytes()
+              break
+            }
+            case 2: {
+              obj.encrypted = reader.bool()
               break
             }
             default: {

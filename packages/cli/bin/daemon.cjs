@@ -1,0 +1,62 @@
+"use strict";
+/**
+ * The node, in one file and with what V8 made of it last time: to find and compile some six hundred small modules takes a second.
+ * Run by itself, it only writes that cache, as the build does.
+ *
+ * V8 refuses a cache of another version of itself. Then, as without one, the file is compiled, and the cache written anew if this
+ * folder may be written to.
+ */
+const { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } = require("node:fs");
+const { createRequire } = require("node:module");
+const { join } = require("node:path");
+const { pathToFileURL } = require("node:url");
+const { Script } = require("node:vm");
+
+const FILE = join(__dirname, "..", "dist", "daemon.bundle.cjs");
+const CACHE = `${FILE}.cache`;
+/** A node that has just started has other things to do. */
+const WRITE_AFTER_MS = 10_000;
+
+function readCache() {
+  try {
+    return readFileSync(CACHE);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whole or not at all: several nodes may start at once. Everything works without it, so nobody is told. */
+function writeCache(script) {
+  const fresh = `${CACHE}.${process.pid}`;
+  try {
+    const file = openSync(fresh, "w");
+    try {
+      writeFileSync(file, script.createCachedData());
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(fresh, CACHE);
+  } catch {
+    rmSync(fresh, { force: true });
+  }
+}
+
+function compile() {
+  // The bundler writes ASCII only, and this is the fastest way to read it.
+  const source = `(function (module, exports, require, daemonUrl) {${readFileSync(FILE, "latin1")}\n})`;
+  return new Script(source, { filename: FILE, cachedData: readCache() });
+}
+
+function run(script) {
+  // Its threads, and the few packages that can't be bundled, are found from the package itself.
+  const index = require.resolve("@swarmd/daemon");
+  const bundle = { exports: {} };
+  script.runInThisContext()(bundle, bundle.exports, createRequire(index), pathToFileURL(index).href);
+  return bundle.exports;
+}
+
+const script = compile();
+module.exports = run(script);
+if (require.main === module) writeCache(script);
+else if (script.cachedDataRejected !== false) setTimeout(() => writeCache(script), WRITE_AFTER_MS).unref();
