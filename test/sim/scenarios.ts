@@ -200,7 +200,7 @@ const starved = disturbed(
   [
     { figure: "ended", worst: 1, isLeast: true },
     { figure: "egress", median: 1.05, worst: 1.05 },
-    { figure: "restless", worst: 0.1 },
+    { figure: "restless", median: 0.2, worst: 0.5 },
   ],
 );
 
