@@ -98,8 +98,10 @@ export class Fetching {
     const { relayMs, bulkMs, originMs, catalog } = this.#state;
     (isPaced(attempt) ? relayMs : bulkMs).add(tookMs);
     const blob = catalog.find(attempt.session.blob);
+    const rate = attempt.pace.settledRate(this.#state.awakeMs, attempt.positionBytes);
     // A seed sets a pace that the origin can't be held to.
-    if (isPaced(attempt) && (blob === undefined || catalog.seeds(blob).length === 0)) originMs.add(tookMs);
+    if (!isPaced(attempt) || !rate || (blob !== undefined && catalog.seeds(blob).length > 0)) return;
+    originMs.add(attempt.session.shards.shardBytes / rate);
   }
 
   ended({ attempt: id, positionBytes, fault }: Of<"ended">): void {

@@ -77,7 +77,7 @@ export class EngineState {
   readonly gapsMs = new Quantiles();
   readonly bulkMs = new Quantiles();
   readonly relayMs = new Quantiles();
-  /** The latter of shards that nobody near had: what the origin's pace is in this pull. */
+  /** What a shard takes at the origin's pace in this pull: of shards that nobody near had. */
   readonly originMs = new Quantiles();
   /** When bytes of anything last came. */
   flowedMs = 0;

@@ -64,9 +64,12 @@ class Pulling {
     }
   }
 
-  /** All that is under way comes, a second later. */
+  /** All that is under way comes, within four seconds. */
   bringAll(): void {
-    this.pass(1_000);
+    this.pass(2_000);
+    for (const { attempt, startBytes } of this.fetches.values())
+      this.send({ type: "progress", attempt, positionBytes: startBytes + SHARD / 2 });
+    this.pass(2_000);
     for (const { attempt, startBytes, endBytes } of [...this.fetches.values()]) {
       this.fetches.delete(attempt);
       this.send({ type: "checked", attempt, shard: Math.floor(startBytes / SHARD) });
@@ -129,7 +132,7 @@ test("what is fetched for the others crawls: the node steps down, gives it back 
   assert.equal(node.lastCapacity, CAPACITY);
   const before = node.from("origin");
   assert.ok(before.length > 0);
-  node.pass(3_000);
+  node.pass(8_000);
   assert.equal(node.count("step-down"), 1);
   assert.equal(node.lastCapacity, CAPACITY / 16);
   for (const { attempt } of before) assert.ok(!node.fetches.has(attempt));

@@ -111,10 +111,8 @@ export class Watch {
 
   /** It comes far slower than usual from the origin: of a root of ours, whoever took over did so for that, and we are better off behind it. */
   #isOverdue(attempt: Attempt): boolean {
-    const usualMs = this.#state.originMs.at(0.5);
-    if (usualMs === 0 || this.#state.awakeMs - attempt.startedMs < CRAWL_PATIENCE * usualMs) return false;
-    const usualRate = attempt.session.shards.shardBytes / usualMs;
-    return crawls({ rate: this.#rateOf(attempt), otherRates: [], usualRate });
+    if (this.#usualMs === 0 || this.#state.awakeMs - attempt.startedMs < CRAWL_PATIENCE * this.#usualMs) return false;
+    return crawls({ rate: this.#rateOf(attempt), otherRates: [], usualRate: this.#usualRate(attempt) });
   }
 
   /** Nobody can know it sooner than we do: all nodes leave us at once, instead of finding out one by one. */
@@ -217,7 +215,7 @@ export class Watch {
 
   /** What a shard takes that has to come first; 0 while unknown. The median: one slow node in eight is more than the slowest tenth. */
   get #usualMs(): number {
-    return this.#state.relayMs.at(0.5);
+    return this.#state.originMs.at(0.5);
   }
 
   /** Bytes per millisecond. */

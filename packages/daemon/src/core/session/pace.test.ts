@@ -23,3 +23,14 @@ test("a new source is judged from its beginning", () => {
   assert.equal(pace.sinceMs, 6_000);
   assert.equal(pace.rate(6_100, 1_010), 10);
 });
+
+test("what was there when it began says nothing of the source's own pace", () => {
+  const pace = new Pace(0, 0);
+  pace.mark(1_000, 50_000, 1_000);
+  assert.equal(pace.settledRate(1_000, 50_000), undefined);
+  pace.mark(2_000, 60_000, 1_000);
+  assert.equal(pace.settledRate(2_999, 60_999), undefined);
+  assert.equal(pace.settledRate(4_000, 62_000), 1);
+  pace.restart(4_000, 62_000);
+  assert.equal(pace.settledRate(9_000, 99_000), undefined);
+});
