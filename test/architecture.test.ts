@@ -171,6 +171,7 @@ const JOINTS = [
   "swarm.ts",
   "swarm-views.ts",
   "pump.ts",
+  "evidence.ts",
   "host.ts",
   "main.ts",
   "index.ts",

@@ -3,6 +3,7 @@
  * `npm run bench -- lan …` is apart: it takes root, and has options of its own.
  */
 import { cpus, totalmem } from "node:os";
+import { bitFlips } from "./bit-flips.js";
 import { coldPull } from "./cold-pull.js";
 import { directLane } from "./direct-lane.js";
 import { idlePeers } from "./idle-peers.js";
@@ -14,7 +15,7 @@ import { type Figure, renderTable } from "./report.js";
 import { requestLatency } from "./request-latency.js";
 import { xet } from "./xet.js";
 
-const BENCHES = [coldPull, requestLatency, pullMemory, presentPull, directLane, relayLag, idlePeers, xet];
+const BENCHES = [bitFlips, coldPull, requestLatency, pullMemory, presentPull, directLane, relayLag, idlePeers, xet];
 
 async function main(names: readonly string[]): Promise<void> {
   const unknown = names.filter((name) => !BENCHES.some((bench) => bench.name === name));

@@ -43,6 +43,7 @@ import {
   type Refusal,
   type WireMember,
 } from "@swarmd/protocol/wire";
+import { EVIDENCE_TARGETS } from "./evidence-targets.js";
 import { gguf, safetensors } from "./samples.js";
 
 export interface FuzzTarget {
@@ -289,6 +290,7 @@ export const TARGETS: readonly FuzzTarget[] = [
     ],
     words: ['"weight_map":{', "../", "..\\\\", "\\u0000", "C:", "__proto__", "null"],
   },
+  ...EVIDENCE_TARGETS,
 ];
 
 /** Tensors lie in the file, in order, one behind the other. */

@@ -427,7 +427,7 @@ function head(status: number, lengthBytes: number, range?: string): string {
 }
 
 describe("two sources of one shard", () => {
-  it("bytes that count are not written over by the slower one, whatever it sends", async () => {
+  it("bytes that count are not written over by the slower one, and a mixture with wrong ones is found out", async () => {
     const [good, bad, receiver] = [await startNode(), await startNode(), await startNode()];
     await good.put(CONTENT, 0, 100_000);
     await bad.put(Buffer.alloc(SIZE_BYTES, "wrong"), 0, SIZE_BYTES);
@@ -439,7 +439,9 @@ describe("two sources of one shard", () => {
     assert.equal((await receiver.fetch(lanes[1].client.source(HOLDER, "lo"), 0, 200_000).done).fault, undefined);
     await receiver.put(CONTENT, 0, SHARD_BYTES);
     await good.put(CONTENT, 100_000, SHARD_BYTES);
-    assert.equal((await first.done).fault, undefined);
+    // All that it sent was right; what is in the file is not.
+    assert.equal((await first.done).fault?.code, "PEER_CORRUPT");
+    assert.ok(!receiver.staging.isChecked(0));
     const file = await receiver.bytes(SHARD_BYTES);
     assert.ok(file.subarray(0, 100_000).equals(CONTENT.subarray(0, 100_000)), "the first source's bytes are gone");
     assert.ok(file.subarray(100_000, 200_000).equals(Buffer.alloc(SIZE_BYTES, "wrong").subarray(100_000, 200_000)));

@@ -1,6 +1,6 @@
 /** Tables for people, and a picture of a run. */
 
-import type { Figures } from "./figures.js";
+import { deceitsOf, type Figures, isHonest } from "./figures.js";
 import type { Figure, Plan, Scenario, Target } from "./scenario.js";
 import type { Outcome } from "./world.js";
 
@@ -38,7 +38,10 @@ const NAMES: Record<Figure, string> = {
   fastTime: "time ÷ bound, slowest fast node",
   ended: "nodes that ended",
   gossip: "gossip ÷ bytes moved",
-  banned: "liars banned",
+  banned: "lies, per node lied to and liar, answered with a ban by that node",
+  caught: "liars that lied to somebody, banned by somebody",
+  wronged: "honest nodes banned by an honest one",
+  right: "nodes that ended with right content",
   wasted: "bytes received twice",
   restless: "changes of duty ÷ shards",
 };
@@ -75,8 +78,18 @@ export function detailsOf(outcome: Outcome, plan: Plan, figures: Figures): strin
     ["CPU per input, per decision", cpuOf(outcome)],
     ["decisions by reason", [...outcome.reasons].map(([reason, count]) => `${reason} ${count}`).join(", ")],
   );
+  rows.push(["liars", liarsOf(outcome)]);
   for (const { failure, id } of outcome.nodes) if (failure !== undefined) rows.push([`failed: ${id}`, failure]);
   return rows.map(([name, value]) => `${name.padEnd(32)} ${value}`).join("\n");
+}
+
+/** How many liars there are, how many lied to somebody, and to how many each. */
+function liarsOf(outcome: Outcome): string {
+  const deceits = deceitsOf(outcome);
+  const lied = new Set(deceits.map(({ liar }) => liar)).size;
+  const banned = deceits.filter(({ isBanned }) => isBanned).length;
+  const liars = outcome.nodes.filter((node) => !isHonest(node)).length;
+  return `${liars}, of which ${lied} lied to somebody; ${deceits.length} times somebody was lied to, ${banned} bans`;
 }
 
 function cpuOf({ cpuMs, inputs, decisions }: Outcome): string {

@@ -17,6 +17,8 @@ export interface NodePlan {
   readonly isSeed?: boolean;
   /** Claims to hold everything; sends wrong bytes. */
   readonly isLiar?: boolean;
+  /** Pulls like all others, but passes on wrong bytes of what it took from the origin, under its own attestation. */
+  readonly isFalseWitness?: boolean;
   /** Its clock against true time: an offset and a rate. */
   readonly clock?: { readonly offsetMs: number; readonly rate: number };
 }
@@ -65,7 +67,18 @@ export interface Scenario {
 }
 
 /** Names of a run's figures; all are ratios. */
-export type Figure = "egress" | "time" | "fastTime" | "ended" | "gossip" | "banned" | "wasted" | "restless";
+export type Figure =
+  | "egress"
+  | "time"
+  | "fastTime"
+  | "ended"
+  | "gossip"
+  | "banned"
+  | "caught"
+  | "wronged"
+  | "right"
+  | "wasted"
+  | "restless";
 
 export interface Target {
   readonly figure: Figure;

@@ -251,10 +251,46 @@ const liars: Scenario = {
   },
   targets: [
     { figure: "ended", worst: 1, isLeast: true },
+    { figure: "right", worst: 1, isLeast: true },
     { figure: "time", median: 1.3, worst: 1.3 },
     { figure: "banned", worst: 1, isLeast: true },
+    { figure: "caught", worst: 1, isLeast: true },
+    { figure: "wronged", worst: 0 },
   ],
 };
+
+const falseWitness: Scenario = {
+  name: "false-witness",
+  about: "10 % of the nodes pass on wrong bytes of what they took from the origin, and attest them",
+  sizes: [10, 30],
+  plan: (nodes, dice): Plan => {
+    const base = cold.plan(nodes, dice);
+    const liar = new Set(dice.pick(Math.max(1, Math.round(0.1 * nodes)), nodes));
+    return {
+      ...base,
+      nodes: base.nodes.map((node, index) => ({ ...node, isFalseWitness: liar.has(index) })),
+      boundMs: () => falseWitnessBoundMs(nodes, liar.size),
+    };
+  },
+  targets: [
+    { figure: "ended", worst: 1, isLeast: true },
+    { figure: "right", worst: 1, isLeast: true },
+    { figure: "time", median: 1, worst: 1 },
+    { figure: "banned", worst: 1, isLeast: true },
+    { figure: "caught", worst: 1, isLeast: true },
+    { figure: "wronged", worst: 0 },
+  ],
+};
+
+/**
+ * What the origin's line carries: one copy, the wrong part of it again, one shard for each honest node and liar to compare, and what the
+ * liars still miss when the first file has proved wrong and nobody serves them any more. See docs/bounds.md.
+ */
+function falseWitnessBoundMs(nodes: number, liars: number): number {
+  const comparedBytes = (nodes - liars) * liars * SHARD;
+  const liarsOwnBytes = liars * SIZE * (1 - 1 / FILES.length);
+  return ((SIZE * (1 + liars / nodes) + comparedBytes + liarsOwnBytes) / WAN.bytesPerS) * 1_000;
+}
 
 const skew = ((): Scenario => {
   const plan = (nodes: number, dice: import("./dice.js").Dice): Plan => {
@@ -284,5 +320,6 @@ export const SCENARIOS: readonly Scenario[] = [
   partition,
   lossy,
   liars,
+  falseWitness,
   skew,
 ];

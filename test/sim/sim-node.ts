@@ -23,6 +23,8 @@ export interface SimNode {
   wakeAtMs: number;
   /** Per blob: shards with wrong bytes in them. */
   readonly bad: readonly Set<number>[];
+  /** Per blob: shards with wrong bytes in them that somebody vouches for, and who. */
+  readonly vouched: readonly Map<number, NodeId>[];
   /** Blobs that are not settled yet. */
   left: number;
   doneMs: number;
@@ -30,6 +32,8 @@ export interface SimNode {
   receivedBytes: number;
   gossipBytes: number;
   readonly banned: Set<NodeId>;
+  /** Liars that sent this node wrong bytes, or on whose word it took some for right. */
+  readonly deceivedBy: Set<NodeId>;
   /** Time, and bytes received by then. */
   readonly curve: [number, number][];
 }
@@ -55,12 +59,14 @@ export function newSimNode(index: number, plan: Plan, tag: string, dice: Dice): 
     backlog: [],
     wakeAtMs: Number.POSITIVE_INFINITY,
     bad: plan.files.map(() => new Set<number>()),
+    vouched: plan.files.map(() => new Map<number, NodeId>()),
     left: isDone ? 0 : plan.files.length,
     doneMs: isDone ? 0 : Number.POSITIVE_INFINITY,
     failure: undefined,
     receivedBytes: 0,
     gossipBytes: 0,
     banned: new Set(),
+    deceivedBy: new Set(),
     curve: [[node.startMs, 0]],
   };
 }

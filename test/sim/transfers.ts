@@ -6,6 +6,7 @@ import { type FlowStart, FlowTable, ORIGIN } from "./flows.js";
 import type { Ground } from "./ground.js";
 import { Holdings } from "./holdings.js";
 import type { SimNode } from "./sim-node.js";
+import { Testimony, type Weighed } from "./testimony.js";
 
 /** How often a transfer reports progress to its engine. */
 const REPORT_MS = 250;
@@ -26,6 +27,7 @@ type Fetch = Extract<Effect, { readonly type: "fetch" }>;
 
 export class Transfers {
   readonly holdings: Holdings;
+  readonly testimony: Testimony;
   egressBytes = 0;
   movedBytes = 0;
   refusals = 0;
@@ -43,13 +45,17 @@ export class Transfers {
   readonly #moving: Transfer[] = [];
   /** Requests that were not answered yet. */
   readonly #asks = new Map<number, Transfer>();
+  /** Reads that only compare, by what stands for their attempt: a negative number. */
+  readonly #comparisons = new Map<number, () => void>();
   #nextRequest = 1;
+  #nextComparison = -1;
 
   constructor(ground: Ground, blobIndex: ReadonlyMap<BlobId, number>) {
     const { plan } = ground;
     this.#ground = ground;
     this.#blobIndex = blobIndex;
     this.holdings = new Holdings(plan);
+    this.testimony = new Testimony(plan, ground.nodes);
     this.#pending = plan.nodes.map(() => new Map());
     this.#isLiar = Uint8Array.from(plan.nodes, ({ isLiar }) => (isLiar === true ? 1 : 0));
     this.#hasLiars = this.#isLiar.includes(1);
@@ -91,6 +97,29 @@ export class Transfers {
 
   cancel(node: SimNode, attempt: number): void {
     this.#end(node, attempt, 0, "INTERRUPTED");
+  }
+
+  /** Reads a shard from the origin only to compare it with what is there. */
+  compare(node: SimNode, blob: number, shard: number, done: () => void): void {
+    const { plan } = this.#ground;
+    const startBytes = shard * plan.shardBytes;
+    const endBytes = this.#boundaryAfter(startBytes, blob);
+    const attempt = this.#nextComparison--;
+    this.#comparisons.set(attempt, done);
+    const transfer: Transfer = {
+      from: ORIGIN,
+      to: node.index,
+      blob,
+      attempt,
+      request: 0,
+      startBytes,
+      endBytes,
+      slot: NO_SLOT,
+    };
+    this.#ground.after(plan.origin?.latencyMs ?? 0, () => {
+      transfer.slot = this.#flows.open(transfer, endBytes);
+      this.#moving[transfer.slot] = transfer;
+    });
   }
 
   /** Answers a request; what follows takes the way back. */
@@ -171,6 +200,7 @@ export class Transfers {
   #wipe(node: SimNode, blob: number, shard: number): void {
     this.holdings.watermarks[this.holdings.indexOf(node.index, blob, shard)] = 0;
     node.bad[blob]?.delete(shard);
+    if (this.testimony.isNeeded) this.testimony.wiped(node, blob, shard);
   }
 
   #askPeer(node: SimNode, peer: SimNode, transfer: Transfer, blob: BlobId): void {
@@ -287,6 +317,9 @@ export class Transfers {
       const mark = this.holdings.indexOf(to, blob, shard);
       if (upTo > (watermarks[mark] as number)) watermarks[mark] = upTo;
       if (this.#hasLiars) this.#taint(slot, shard);
+      if (this.testimony.isNeeded && (flows.attempt[slot] as number) >= 0) {
+        this.testimony.moved(flows.from[slot] as number, to, blob, shard);
+      }
     }
   }
 
@@ -298,7 +331,9 @@ export class Transfers {
     if (source === undefined) return;
     if (this.#isLiar[from] === 1 || (!this.holdings.isComplete(from, blob) && source.bad[blob]?.has(shard))) {
       flows.isBad[slot] = 1;
-      (this.#ground.nodes[flows.to[slot] as number] as SimNode).bad[blob]?.add(shard);
+      const node = this.#ground.nodes[flows.to[slot] as number] as SimNode;
+      node.bad[blob]?.add(shard);
+      if (this.#isLiar[from] === 1) node.deceivedBy.add(source.id);
     }
   }
 
@@ -310,6 +345,7 @@ export class Transfers {
       this.#reportShards(slot, position);
       return;
     }
+    if ((flows.attempt[slot] as number) < 0) return;
     if (nowMs < (flows.dueMs[slot] as number) || position <= (flows.reported[slot] as number)) return;
     const positionBytes = Math.floor(position);
     flows.reported[slot] = positionBytes;
@@ -323,22 +359,42 @@ export class Transfers {
     const { nowMs, plan } = this.#ground;
     const node = this.#ground.nodes[flows.to[slot] as number] as SimNode;
     const attempt = flows.attempt[slot] as number;
+    if (attempt < 0) {
+      this.#compared(slot, attempt);
+      return;
+    }
     const blob = flows.blob[slot] as number;
     const last = flows.end[slot] as number;
     for (let end = flows.boundary[slot] as number; end <= position; ) {
       flows.reported[slot] = end;
       flows.dueMs[slot] = nowMs + REPORT_MS;
       flows.boundary[slot] = this.#boundaryAfter(end, blob);
-      if (flows.isBad[slot] === 1) {
-        this.#end(node, attempt, end, "PEER_CORRUPT");
+      const shard = Math.ceil(end / plan.shardBytes) - 1;
+      const weighed = this.#weigh(slot, shard);
+      if (weighed !== "believed") {
+        this.#end(node, attempt, end, weighed === "corrupt" ? "PEER_CORRUPT" : "PEER_TAINTED");
         return;
       }
       node.curve.push([nowMs, node.receivedBytes]);
-      this.#ground.send(node, { type: "checked", attempt, shard: Math.ceil(end / plan.shardBytes) - 1 });
+      this.#ground.send(node, { type: "checked", attempt, shard });
       if (end >= last) break;
       end = flows.boundary[slot] as number;
     }
     if (position >= last) this.#end(node, attempt, last);
+  }
+
+  #weigh(slot: number, shard: number): Weighed {
+    const { to, blob, isBad } = this.#flows;
+    if (isBad[slot] === 1) return "corrupt";
+    if (!this.testimony.isNeeded) return "believed";
+    return this.testimony.weigh(to[slot] as number, blob[slot] as number, shard);
+  }
+
+  #compared(slot: number, comparison: number): void {
+    const done = this.#comparisons.get(comparison);
+    this.#comparisons.delete(comparison);
+    this.#close(slot);
+    done?.();
   }
 
   /** The end of the shard of which `bytes` is inside, or at the start. */

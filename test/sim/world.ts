@@ -249,8 +249,34 @@ export class World implements Ground {
   }
 
   #finish(node: SimNode, blob: BlobId): void {
-    this.#transfers.holdings.complete(node.index, this.#blobIndex.get(blob) as number);
+    const index = this.#blobIndex.get(blob) as number;
+    const suspects = this.#transfers.testimony.suspects(node, index);
+    if (suspects.size > 0) {
+      this.#inquire(node, blob, suspects);
+      return;
+    }
+    this.#transfers.holdings.complete(node.index, index);
     this.send(node, { type: "verified", blob });
+  }
+
+  /**
+   * The whole file is wrong: one shard of each liar that is not known yet is compared with the origin's; then all that rests on the word
+   * of any is worthless.
+   */
+  #inquire(node: SimNode, blob: BlobId, suspects: ReadonlyMap<NodeId, readonly number[]>): void {
+    const unproven = [...suspects].filter(([liar]) => !node.banned.has(liar));
+    let left = unproven.length;
+    const reject = () => {
+      const shards = [...suspects.values()].flat();
+      this.send(node, { type: "corrupt", blob, shards, culprits: [...suspects.keys()] });
+    };
+    if (left === 0) reject();
+    for (const [, [shard = 0]] of unproven) {
+      this.#transfers.compare(node, this.#blobIndex.get(blob) as number, shard, () => {
+        left -= 1;
+        if (left === 0) reject();
+      });
+    }
   }
 
   #settled(node: SimNode, { fault, blob }: Effective<"settled">): void {

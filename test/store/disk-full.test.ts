@@ -11,6 +11,7 @@ import { FileDigests } from "@swarmd/daemon/verify/file-digest";
 import { loadBlake3 } from "@swarmd/daemon/verify/shard-hasher";
 import { Verifier } from "@swarmd/daemon/verify/verifier";
 import { parseBlobId, parseRepoSpec } from "@swarmd/protocol";
+import { originJudge } from "../support/origin-judge.js";
 
 const MIB = 1024 * 1024;
 const signal = new AbortController().signal;
@@ -53,7 +54,7 @@ test("a disk that runs full: NO_SPACE, nothing half done in sight, and the next 
     await staging.write(shard * MIB, [chunk]);
     const hasher = createShardHasher();
     hasher.update(chunk);
-    staging.noteChecked(shard, hasher.digest());
+    staging.noteChecked(originJudge().fromOrigin({ ...staging, shard }, hasher.digest()));
   };
   try {
     const first = open();

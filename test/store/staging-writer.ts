@@ -10,6 +10,7 @@ import { FileDigests } from "@swarmd/daemon/verify/file-digest";
 import { loadBlake3 } from "@swarmd/daemon/verify/shard-hasher";
 import { Verifier } from "@swarmd/daemon/verify/verifier";
 import { parseRepoSpec, shardCount } from "@swarmd/protocol";
+import { originJudge } from "../support/origin-judge.js";
 import { blobOf, contentOf, reverseOrder } from "./known-content.js";
 
 const [folder, seed, size, shard] = process.argv.slice(2) as [string, string, string, string];
@@ -41,7 +42,7 @@ if (opened.kind === "staging") {
       hasher.update(chunk);
       if (position + chunk.length < bytes.length) staging.noteWatermark(at, position + chunk.length, hasher.digest());
     }
-    staging.noteChecked(at, hasher.digest());
+    staging.noteChecked(originJudge().fromOrigin({ ...staging, shard: at }, hasher.digest()));
     console.log(JSON.stringify({ type: "noted", shard: at }));
   }
   await staging.seal();

@@ -12,8 +12,11 @@ import { type TransferReport, Transfers } from "@swarmd/daemon/transfer/transfer
 import type { RateLimit } from "@swarmd/daemon/transport/lanes/rate-limit";
 import { loadBlake3 } from "@swarmd/daemon/verify/shard-hasher";
 import { type BlobId, type Fault, shardAt, shardCount, shardEnd, shardStart } from "@swarmd/protocol";
+import { originJudge } from "./origin-judge.js";
 
 const { createShardHasher } = await loadBlake3();
+/** A lane is about bytes, not about who vouches for them: what comes over it counts as the origin's. */
+const ORIGIN_JUDGE = originJudge();
 
 export interface Fetched {
   readonly positionBytes: number;
@@ -61,7 +64,11 @@ export class LaneNode {
     this.#root = root;
     this.store = store;
     this.staging = staging;
-    this.#transfers = new Transfers({ newHasher: createShardHasher, report: (report) => this.#take(report) });
+    this.#transfers = new Transfers({
+      newHasher: createShardHasher,
+      judge: ORIGIN_JUDGE,
+      report: (report) => this.#take(report),
+    });
     this.serve = new Serve(options, {
       admit: {
         ask: async ({ request, shard, startBytes }) => {
@@ -122,7 +129,15 @@ export class LaneNode {
       watch = { positionBytes: startBytes, isOver: false, waiting: [], end: resolve };
       this.#watches.set(attempt, watch);
     });
-    this.#transfers.begin({ attempt, blob, startBytes, endBytes, source, sink: this.staging });
+    this.#transfers.begin({
+      attempt,
+      blob,
+      startBytes,
+      endBytes,
+      source,
+      from: { kind: "origin" },
+      sink: this.staging,
+    });
     return {
       done,
       cancel: () => this.#transfers.cancel(attempt),

@@ -38,6 +38,7 @@ export function testConfig(folders: Folders, endpoint: string, more: Partial<Nod
     maxUploadBytesPerS: undefined,
     maxDownloadBytesPerS: undefined,
     maxOriginBytesPerS: undefined,
+    spotCheck: undefined,
     logFormat: "json",
     logLevel: "error",
     ...more,

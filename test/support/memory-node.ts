@@ -54,6 +54,10 @@ export class MemoryNode implements RunningNode {
       onEvent({ type: "checked", path: "model.safetensors", repo, bytes: 2_999_000, ...problem });
       onEvent({ type: "verified", files: 2, bytes: 3_000_000, bad });
     },
+    unban: ({ node }) => {
+      if (node !== "bannedNode") throw new SwarmError("USAGE", `${node} is not banned`);
+      return { banned: [] };
+    },
     limit: (request) => {
       const rates = Object.entries(request).map(([name, text]) => [name, parseRate(text) ?? null]);
       this.#limits = { ...this.#limits, ...Object.fromEntries(rates) };

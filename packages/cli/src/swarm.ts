@@ -7,6 +7,7 @@ import { addPeersCommand } from "./commands/peers.js";
 import { addPullCommand } from "./commands/pull.js";
 import { addRmCommand } from "./commands/rm.js";
 import { addStatusCommand } from "./commands/status.js";
+import { addUnbanCommand } from "./commands/unban.js";
 import { addVerifyCommand } from "./commands/verify.js";
 import { createProgram, runProgram } from "./program.js";
 
@@ -21,6 +22,7 @@ for (const add of [
   addVerifyCommand,
   addStatusCommand,
   addPeersCommand,
+  addUnbanCommand,
   addLimitsCommand,
   addClusterCommand,
   addDoctorCommand,

@@ -40,6 +40,7 @@ describe("loadConfig", () => {
       maxUploadBytesPerS: undefined,
       maxDownloadBytesPerS: undefined,
       maxOriginBytesPerS: undefined,
+      spotCheck: 64,
       logFormat: "pretty",
       logLevel: "info",
     } satisfies NodeConfig);

@@ -37,6 +37,8 @@ export interface NodeConfig {
   readonly maxUploadBytesPerS: number | undefined;
   readonly maxDownloadBytesPerS: number | undefined;
   readonly maxOriginBytesPerS: number | undefined;
+  /** One of so many shards that came from peers is compared with the origin; `undefined`: none. */
+  readonly spotCheck: number | undefined;
   readonly logFormat: "pretty" | "json";
   readonly logLevel: "error" | "warn" | "info" | "debug";
 }
@@ -57,6 +59,7 @@ export interface ConfigFlags {
   readonly maxUpload?: string | undefined;
   readonly maxDownload?: string | undefined;
   readonly maxOrigin?: string | undefined;
+  readonly spotCheck?: string | undefined;
   readonly logFormat?: string | undefined;
   readonly logLevel?: string | undefined;
 }
@@ -92,6 +95,7 @@ const SETTINGS: Readonly<Record<SettingName, { readonly flag: string; readonly e
   maxUpload: { flag: "--max-upload", env: "SWARM_MAX_UPLOAD", key: "max-upload" },
   maxDownload: { flag: "--max-download", env: "SWARM_MAX_DOWNLOAD", key: "max-download" },
   maxOrigin: { flag: "--max-origin", env: "SWARM_MAX_ORIGIN", key: "max-origin" },
+  spotCheck: { flag: "--spot-check", env: "SWARM_SPOT_CHECK", key: "spot-check" },
   logFormat: { flag: "--log-format", env: "SWARM_LOG_FORMAT", key: "log-format" },
   logLevel: { flag: "--log-level", env: "SWARM_LOG_LEVEL", key: "log-level" },
 };
@@ -99,6 +103,8 @@ const SETTINGS: Readonly<Record<SettingName, { readonly flag: string; readonly e
 const DEFAULT_WORKERS = 10;
 const DEFAULT_LANE_PORT = 7481;
 const DEFAULT_P2P_PORT = 7482;
+/** A gigabyte of shards: one piece of 256 KiB of it is next to nothing. */
+const DEFAULT_SPOT_CHECK = 64;
 const ENCRYPT = ["auto", "always"] as const;
 const LOG_FORMATS = ["pretty", "json"] as const;
 const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
@@ -133,6 +139,7 @@ export function loadConfig({ flags, env, readFile }: ConfigSources): NodeConfig 
     maxUploadBytesPerS: parseWith(find("maxUpload"), parseLimit),
     maxDownloadBytesPerS: parseWith(find("maxDownload"), parseLimit),
     maxOriginBytesPerS: parseWith(find("maxOrigin"), parseLimit),
+    spotCheck: hf.offline ? undefined : parseSpotCheck(find("spotCheck")),
     logFormat: parseWith(find("logFormat"), (found) => parseChoice(found, LOG_FORMATS)) ?? "pretty",
     logLevel: parseWith(find("logLevel"), (found) => parseChoice(found, LOG_LEVELS)) ?? "info",
   };
@@ -238,6 +245,17 @@ function parseLinks(found: Found): ReadonlyMap<string, LinkClass> {
       });
     }),
   );
+}
+
+/** A whole number, or `off`. */
+function parseSpotCheck(found: Found | undefined): number | undefined {
+  if (found === undefined) return DEFAULT_SPOT_CHECK;
+  const text = String(found.value).trim();
+  if (text === "off") return undefined;
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new SwarmError("USAGE", `${found.name} is neither a whole number nor off: ${JSON.stringify(found.value)}`, {
+    hint: `One of so many shards from peers is compared with the origin; ${DEFAULT_SPOT_CHECK} is the default.`,
+  });
 }
 
 /** `off` and no limit are the same. */

@@ -1,5 +1,5 @@
 /** What people and programs can order of a node, and ask of it: the ports of the local API, carried out by the rooms. */
-import { VERSION } from "@swarmd/protocol";
+import { type NodeId, parseNodeId, SwarmError, VERSION } from "@swarmd/protocol";
 import type { Commands, Views } from "./api/ports.js";
 import type { Cluster } from "./cluster/cluster.js";
 import type { NodeConfig } from "./config.js";
@@ -18,12 +18,18 @@ export interface NodeRooms {
   readonly verifier: Verifier;
   readonly rates: Rates;
   readonly cluster: Cluster;
+  readonly swarm: (PeerList & { unban(peer: NodeId): void }) | undefined;
 }
 
-export function nodeCommands({ pulls, store, verifier, rates, cluster }: NodeRooms): Commands {
+export function nodeCommands({ pulls, store, verifier, rates, cluster, swarm }: NodeRooms): Commands {
   return {
     cluster,
     limit: (request) => changeLimits(rates, request),
+    unban: ({ node }) => {
+      if (swarm === undefined) throw new SwarmError("USAGE", "this node goes without peers, so it has banned nobody");
+      swarm.unban(parseNodeId(node));
+      return { banned: swarm.banned };
+    },
     pull: (request, onEvent, { signal }) => pulls.run(request, onEvent, signal),
     remove: (request, options) => removeFromCache(store, request, options),
     verify: (request, onEvent, { signal }) =>
@@ -37,7 +43,7 @@ export function nodeCommands({ pulls, store, verifier, rates, cluster }: NodeRoo
 
 export function nodeViews(
   config: NodeConfig,
-  { pulls, store, swarm }: Pick<NodeRooms, "pulls" | "store"> & { readonly swarm: PeerList | undefined },
+  { pulls, store, swarm }: Pick<NodeRooms, "pulls" | "store" | "swarm">,
 ): Views {
   const startedAt = new Date().toISOString();
   const { cacheDir, stateDir, endpoint, workers } = config;

@@ -7,6 +7,7 @@ import type { ClusterKey } from "./cluster/ports.js";
 import type { NodeConfig } from "./config.js";
 import { Engine, SWARM_DEFAULTS, type SwarmOptions } from "./core/engine.js";
 import type { Input } from "./core/messages.js";
+import { Evidence } from "./evidence.js";
 import type { RunningNode } from "./host.js";
 import { openCluster } from "./node-cluster.js";
 import { nodeCommands, nodeViews } from "./node-commands.js";
@@ -72,6 +73,22 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   let swarm: Swarm | undefined;
   const { cluster, members } = await openCluster(config, { store, logger, visibility, swarm: () => swarm });
 
+  const maxOrigin = RateLimit.of(config.maxOriginBytesPerS);
+  const originSource = limitSource(origin.sources, maxOrigin);
+
+  // evidence: what shards from peers rest on.
+  const onCompared = (blob: BlobId, bytes: number) => pump.compared(blob, bytes);
+  const evidence = new Evidence({
+    store,
+    digests: verifier,
+    createShardHasher,
+    origin: originSource,
+    onConflict: ({ about, signers }) => events.emit({ type: "conflict", ...about, signers }),
+    onCompared,
+    onLie: (blob, signer) => pump.exposed(blob, signer),
+    spotCheck: config.offline ? undefined : config.spotCheck,
+  });
+
   // peers: absent with --no-peer.
   const admit: Admit = { ask: (asked) => pump.ask(asked), served: (request) => pump.served(request) };
   if (!config.noPeer) {
@@ -79,6 +96,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
       store,
       logger,
       admit,
+      desk: evidence.desk,
       push: (input) => {
         push(input);
         if (input.type === "peer-up") cluster.peerUp(input.peer);
@@ -96,10 +114,15 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     originRequests: workers,
     ...(swarm === undefined ? {} : { swarm: swarmOptions(swarm) }),
   });
-  const transfers = new Transfers({ newHasher: createShardHasher, report: (report) => pump.push(report) });
-  const maxOrigin = RateLimit.of(config.maxOriginBytesPerS);
-  const originSource = limitSource(origin.sources, maxOrigin);
-  const pump: Pump = new Pump({ engine, store, transfers, verifier, originSource, swarm, events, clock });
+  evidence.peers = swarm;
+  evidence.rules = engine;
+  const transfers = new Transfers({
+    newHasher: createShardHasher,
+    judge: evidence.judge,
+    report: (report) => pump.push(report),
+    onCompared,
+  });
+  const pump: Pump = new Pump({ engine, store, transfers, verifier, originSource, evidence, swarm, events, clock });
   push = (input) => pump.push(input);
   push({ type: "sharing", sharing: cluster.key?.shareGated ?? "nobody" });
   for (const input of early) push(input);
@@ -123,12 +146,13 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const adopted = adoptCache({ store, visibility, origin, pump, offline, noPeer }, adopting.signal);
   if (swarm !== undefined) cluster.started();
   return {
-    commands: nodeCommands({ pulls, store, verifier, cluster, rates: { maxOrigin, ...ratesOf(swarm) } }),
+    commands: nodeCommands({ pulls, store, verifier, cluster, swarm, rates: { maxOrigin, ...ratesOf(swarm) } }),
     views: nodeViews(config, { pulls, store, swarm }),
     async stop() {
       adopting.abort();
       await cluster.stop();
       await swarm?.stop();
+      await evidence.stop();
       await pump.stop();
       await origin.stop();
       await adopted;

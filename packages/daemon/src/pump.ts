@@ -4,10 +4,11 @@
  * In: wants of pulls, answers of rooms, the clock. Out: orders to store, transfer and verify; answers to pulls.
  * Never: decides. What a room throws becomes an input.
  */
-import { type BlobId, type Fault, fromFault, type NodeId, SwarmError, toFault } from "@swarmd/protocol";
+import { type BlobId, type Fault, fromFault, type NodeId, SwarmError, shardCount, toFault } from "@swarmd/protocol";
 import type { Announcement } from "./core/catalog/announcement.js";
 import type { Engine } from "./core/engine.js";
 import type { AttemptId, BlobSpec, Effect, Input, Source, Verdict } from "./core/messages.js";
+import type { Evidence } from "./evidence.js";
 import type { EventLog } from "./observe/events.js";
 import type { BlobSources, BlobView, BlobWants, WantRequest } from "./pull/ports.js";
 import type { Admit, Asked } from "./serve/ports.js";
@@ -24,6 +25,7 @@ export interface PumpDeps {
   readonly transfers: Transfers;
   readonly verifier: Verifier;
   readonly originSource: RangeSource;
+  readonly evidence: Pick<Evidence, "inquire" | "watch">;
   /** Absent on a node that goes without peers. */
   readonly swarm: SwarmFace | undefined;
   readonly events: EventLog;
@@ -132,6 +134,25 @@ export class Pump implements BlobWants, Admit {
     this.#asking.delete(request);
   }
 
+  /** Bytes that were fetched from the origin only to compare with them count like any others. */
+  compared(blob: BlobId, bytes: number): void {
+    const open = this.#blobs.get(blob);
+    if (open !== undefined) open.fromOriginBytes += bytes;
+  }
+
+  /** A node vouched for bytes of a blob that the origin does not have: whatever rests on its word goes. */
+  exposed(blob: BlobId, signer: NodeId): void {
+    this.#deps.swarm?.ban(signer, `vouched for bytes of ${blob} that the origin does not have`);
+    const staging = this.#blobs.get(blob)?.staging;
+    // While the whole file is being held against its digest, that will tell.
+    if (staging === undefined || this.view(blob)?.phase === "checking") return;
+    const shards = staging.restingOn(signer);
+    this.#deps.events.emit({ type: "exposed", blob, signer, shards: shards.length });
+    if (shards.length === 0) return;
+    void staging.discard(shards);
+    this.push({ type: "corrupt", blob, shards, culprits: [signer] });
+  }
+
   view(blob: BlobId): BlobView | undefined {
     return this.#deps.engine.view(blob);
   }
@@ -230,6 +251,7 @@ export class Pump implements BlobWants, Admit {
     }
     const { staging } = opened;
     const digest = verifier.openDigest(staging.path, sizeBytes, id);
+    this.#deps.evidence.watch(staging);
     staging.onPrefix((prefixBytes) => digest.advance(prefixBytes));
     digest.advance(staging.prefixBytes);
     Object.assign(open, { staging, digest });
@@ -241,7 +263,15 @@ export class Pump implements BlobWants, Admit {
     if (staging === undefined) throw new SwarmError("INTERNAL", `a fetch for ${blob}, which is not open`);
     this.#attempts.set(attempt, { blob, source, positionBytes: startBytes });
     try {
-      this.#deps.transfers.begin({ attempt, blob, startBytes, endBytes, source: this.#wayTo(source), sink: staging });
+      this.#deps.transfers.begin({
+        attempt,
+        blob,
+        startBytes,
+        endBytes,
+        source: this.#wayTo(source),
+        from: source,
+        sink: staging,
+      });
     } catch (error) {
       this.push({ type: "ended", attempt, positionBytes: startBytes, fault: toFault(error) });
     }
@@ -271,12 +301,20 @@ export class Pump implements BlobWants, Admit {
     this.#forget(blob, open);
   }
 
-  /** The file is not what it should be: what the disk damaged goes, or everything if nothing looks damaged. */
+  /** The file is not what it should be: what the disk damaged goes; if nothing did, whatever rests on the word of who lied. */
   async #reject(blob: BlobId, staging: Staging, error: SwarmError): Promise<void> {
-    const shards = await staging.findDamaged({ signal: this.#stopped.signal });
+    const { signal } = this.#stopped;
+    const damaged = await staging.findDamaged({ signal });
+    const isOwnFault = damaged.length < shardCount(staging.sizeBytes, staging.shardBytes);
+    const none: readonly NodeId[] = [];
+    const { shards, culprits, doubted } = isOwnFault
+      ? { shards: damaged, culprits: none, doubted: none }
+      : await this.#deps.evidence.inquire(staging, { signal });
     await this.#deps.store.discard(staging, shards);
-    this.#deps.events.emit({ type: "corrupt", blob, shards: shards.length, message: error.message });
-    this.push({ type: "corrupt", blob, shards });
+    this.#deps.events.emit({ type: "corrupt", blob, shards: shards.length, message: error.message, culprits, doubted });
+    // Also one who is not here any more, and whom the engine has forgotten.
+    for (const culprit of culprits) this.#deps.swarm?.ban(culprit, `vouched for wrong bytes of ${blob}`);
+    this.push({ type: "corrupt", blob, shards, culprits });
   }
 
   /** The blob is in the cache. Meanwhile another pull may have opened it anew: that is not ours to forget. */
@@ -342,7 +380,12 @@ export class Pump implements BlobWants, Admit {
       tally.bytes += bytes;
       open.fromPeers.set(`${peer} ${link}`, tally);
     }
-    if (input.type === "ended") this.#attempts.delete(input.attempt);
+    if (input.type !== "ended") return;
+    this.#attempts.delete(input.attempt);
+    if (input.fault !== undefined && input.fault.code !== "INTERRUPTED") {
+      const { blob, source, positionBytes } = attempt;
+      this.#deps.events.emit({ type: "attempt-failed", blob, source, positionBytes, ...input.fault });
+    }
   }
 }
 

@@ -21,6 +21,7 @@ import type { Announcement } from "./core/catalog/announcement.js";
 import type { Input } from "./core/messages.js";
 import { MDNS_DEFAULTS, mdnsDiscovery } from "./discovery/mdns-discovery.js";
 import type { Logger } from "./observe/logger.js";
+import type { EvidenceDesk } from "./serve/evidence-desk.js";
 import type { Admit } from "./serve/ports.js";
 import { Serve } from "./serve/serve.js";
 import type { BlobStore } from "./store/blob-store.js";
@@ -42,6 +43,8 @@ export interface SwarmDeps {
   readonly logger: Logger;
   /** The engine decides who is served. */
   readonly admit: Admit;
+  /** Tells peers what shards rest on. */
+  readonly desk: EvidenceDesk;
   /** What happens among the peers goes to the engine. */
   readonly push: (input: Input) => void;
   /** Whether a blob is for members only; undefined for one that this node has nothing to do with. */
@@ -177,7 +180,9 @@ export class Swarm implements LaneOpener, PeerList {
 
   /** Those that this node has nothing to do with any more. */
   get banned(): readonly BannedPeer[] {
-    return this.#started.banned.map(({ id, why }) => ({ id, why, leftMs: null }));
+    return this.#started.banned.map(({ id, why, times, untilMs }) => {
+      return { id, why, times, leftMs: Math.max(0, untilMs - Date.now()) };
+    });
   }
 
   /** Bytes per second of the best interface; what nobody knows counts as a gigabit. */
@@ -211,6 +216,24 @@ export class Swarm implements LaneOpener, PeerList {
 
   tell(peer: NodeId, record: Announcement): void {
     this.#started.tell(peer, toWire(record));
+  }
+
+  /** Lifts a ban. @throws SwarmError USAGE when there is none */
+  unban(peer: NodeId): void {
+    if (this.#started.unban(peer)) return;
+    throw new SwarmError("USAGE", `${peer} is not banned`, { hint: "swarm peers shows who is." });
+  }
+
+  /** Asks a peer what a shard rests on. @throws SwarmError PEER_* or INTERRUPTED */
+  ask(...args: Parameters<PeerNetwork["askEvidence"]>): ReturnType<PeerNetwork["askEvidence"]> {
+    return this.#started.askEvidence(...args);
+  }
+
+  /** Signs as this node. */
+  readonly sign = (bytes: Uint8Array): Promise<Uint8Array> => this.#started.sign(bytes);
+
+  isBanned(peer: NodeId): boolean {
+    return this.#started.isBanned(peer);
   }
 
   ban(peer: NodeId, why: string): void {
@@ -249,6 +272,7 @@ export class Swarm implements LaneOpener, PeerList {
       },
       {
         logger,
+        desk: this.#deps.desk,
         handlers: {
           [SHARD_PROTOCOL]: this.#libp2pLane.take,
           ...(isOpen ? {} : { [MEMBER_PROTOCOL]: this.#talk.take }),
@@ -264,6 +288,7 @@ export class Swarm implements LaneOpener, PeerList {
         events: {
           peerUp: (peer, routes) => push({ type: "peer-up", peer, links: routes }),
           peerDown: (peer) => push({ type: "peer-down", peer }),
+          pardoned: (peer) => push({ type: "pardon", peer }),
           heard: (peer, record) => this.#heard(peer, fromWire(record)),
         },
       },

@@ -68,6 +68,8 @@ const CODES = {
   PEER_CORRUPT: { exit: 5, http: 502, blame: "peer" },
   /** A peer found out that what it passed on to us is wrong, and says so. */
   PEER_TAINTED: { exit: 5, http: 502, blame: "none" },
+  /** A peer sent a shard, and nobody vouches for it: neither it nor another peer brought evidence in time. */
+  PEER_UNPROVEN: { exit: 6, http: 502, blame: "peer" },
   /** A peer broke the protocol. */
   PEER_FAULT: { exit: 6, http: 502, blame: "peer" },
 

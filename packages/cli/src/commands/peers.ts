@@ -49,10 +49,11 @@ const COLUMNS = [
 export function renderPeers({ peers, banned }: Pick<NodeStatus, "peers" | "banned">): string {
   const rows = peers.flatMap(({ id, links }) => links.map((link, index) => rowOf(index === 0 ? id : "", link)));
   const lines = peers.length === 0 ? ["no peers"] : renderTable(COLUMNS, rows);
-  for (const { id, why, leftMs } of banned) {
-    const left = leftMs === null ? "until this node is restarted" : `for ${formatDuration(leftMs)} more`;
-    lines.push(`banned ${left}: ${sanitize(id)} (${sanitize(why)})`);
+  for (const { id, why, times, leftMs } of banned) {
+    const again = times === 1 ? "" : `, for the ${times}. time`;
+    lines.push(`banned for ${formatDuration(leftMs)} more${again}: ${sanitize(id)} (${sanitize(why)})`);
   }
+  if (banned.length > 0) lines.push("swarm unban NODE lifts a ban");
   return `${lines.join("\n")}\n`;
 }
 

@@ -17,6 +17,7 @@ interface StartFlags {
   readonly maxUpload?: string;
   readonly maxDownload?: string;
   readonly maxOrigin?: string;
+  readonly spotCheck?: string;
   readonly logFormat?: string;
   readonly logLevel?: string;
 }
@@ -56,6 +57,12 @@ export function addStartCommand(program: Command): void {
     .addOption(new Option("--max-upload <rate>", "to peers, such as 50MB/s or 400Mbit/s").helpGroup("Limits:"))
     .addOption(new Option("--max-download <rate>", "from peers").helpGroup("Limits:"))
     .addOption(new Option("--max-origin <rate>", "from the origin").helpGroup("Limits:"))
+    .addOption(
+      new Option(
+        "--spot-check <n>",
+        "compare one in so many shards from peers with the origin, or off (default: 64)",
+      ).helpGroup("Trust:"),
+    )
     .addOption(new Option("--log-format <format>", "pretty or json (default: pretty)").helpGroup("Log:"))
     .addOption(new Option("--log-level <level>", "error, warn, info or debug (default: info)").helpGroup("Log:"))
     .action(start);

@@ -1,7 +1,7 @@
 /** `swarm verify`: reads files in the cache again and holds them against their digests. */
 
 import { formatBytes, SwarmError } from "@swarmd/protocol";
-import { parseVerifyRequest, type VerifyEvent, type VerifyRequest } from "@swarmd/protocol/api";
+import { type FileGround, parseVerifyRequest, type VerifyEvent, type VerifyRequest } from "@swarmd/protocol/api";
 import { type Command, Option } from "commander";
 import { stdoutColors } from "../colors.js";
 import type { Client } from "../connection.js";
@@ -14,6 +14,7 @@ import { sanitize } from "../text.js";
 interface VerifyFlags {
   readonly json?: boolean;
   readonly quiet?: boolean;
+  readonly explain?: boolean;
   readonly stateDir?: string;
 }
 
@@ -24,16 +25,18 @@ export function addVerifyCommand(program: Command): void {
     .argument("[target]", "ORG/MODEL[@REV]; everything if left out")
     .addOption(jsonOption("print one JSON object per line"))
     .addOption(new Option("--quiet", "print only what is wrong, and the result").conflicts("json").helpGroup("Output:"))
+    .addOption(new Option("--explain", "say what each file rests on").helpGroup("Output:"))
     .addOption(stateDirOption())
     .action(verify);
   addExamples(command, [
     ["swarm verify", "the whole cache"],
+    ["swarm verify --explain", "and whose word their parts were taken on, while they arrived"],
     ["swarm verify org/model", "one repo; exit code 5 if a file is damaged"],
   ]);
 }
 
 async function verify(target: string | undefined, flags: VerifyFlags): Promise<void> {
-  const request = parseVerifyRequest({ target });
+  const request = parseVerifyRequest({ target, explain: flags.explain });
   const bad = await withInterrupt({}, (signal) =>
     withNode(
       { stateDir: flags.stateDir, command: "swarm verify", signal, log: (line) => process.stderr.write(line) },
@@ -70,5 +73,22 @@ function describeEvent(event: Checked, isQuiet: boolean): string | undefined {
   }
   const name = sanitize(`${event.repo}  ${event.path}`);
   if (!event.ok) return `${red("✗")} ${name}: ${sanitize(event.problem ?? "damaged")}`;
-  return isQuiet ? undefined : `${green("✓")} ${name}`;
+  if (isQuiet) return undefined;
+  const ground = event.restsOn === undefined ? "" : `\n    ${sanitize(describeGround(event.restsOn))}`;
+  return `${green("✓")} ${name}${ground}`;
+}
+
+/** What a file rests on, in a sentence. */
+export function describeGround({ digest, vouchedBy, fetchedAt, shards }: FileGround): string {
+  const whose = vouchedBy === "origin" ? "that the origin vouches for" : "that names it in the cache";
+  const now = `has the ${digest} ${whose}`;
+  if (fetchedAt === null || shards === null) return now;
+  const parts = [
+    ...(shards.origin > 0 ? [`${shards.origin} from the origin`] : []),
+    ...(shards.proof > 0 ? [`${shards.proof} by proof`] : []),
+    ...Object.entries(shards.attestation).map(([node, count]) => `${count} on the word of ${node}`),
+    ...(shards.digest > 0 ? [`${shards.digest} by its digest`] : []),
+    ...(shards.unknown > 0 ? [`${shards.unknown} on nobody's word`] : []),
+  ];
+  return `${now}; fetched ${fetchedAt}, its shards: ${parts.join(", ")}`;
 }

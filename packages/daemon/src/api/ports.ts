@@ -18,6 +18,8 @@ import type {
   PullRequest,
   RemoveRequest,
   RemoveResult,
+  UnbanRequest,
+  UnbanResult,
   VerifyEvent,
   VerifyRequest,
 } from "@swarmd/protocol/api";
@@ -53,6 +55,8 @@ export interface Commands {
   ): Promise<void>;
   /** Changes what is named, at once and for what runs already; answers with all limits. */
   limit(request: LimitsRequest): NodeLimits;
+  /** Lifts the ban of a peer; answers with who is banned still. */
+  unban(request: UnbanRequest): UnbanResult;
 }
 
 /** What a person or program can ask. */

@@ -272,3 +272,18 @@ test("a blob that left the cache is announced as gone, once, and refused to whoe
   engine.handle({ type: "lost", blob: blob.id }, 5_000);
   assert.equal(newsOf(later(6_000)).length, 0);
 });
+
+test("a file that somebody lies about again and again is given up in the end, however many names they have", () => {
+  const bench = new Bench(1);
+  const blob = blobOf("a", 100);
+  let effects = bench.pull(blob);
+  for (let lie = 1; ; lie += 1) {
+    assert.deepEqual(types(bench.complete(at(fetches(effects)))), ["finish"]);
+    const culprit = parseNodeId(`12D3KooWGRUaQj4UVm1bjCBMSJ6YaPfBSGJQbEMsEcQM1T3Zq8Q${lie}`);
+    effects = bench.send({ type: "corrupt", blob: blob.id, shards: [0], culprits: [culprit] });
+    if (lie === 16) break;
+    assert.deepEqual(ranges(effects), ["0-100"], `after lie ${lie}`);
+  }
+  const settled = effects.find((effect) => effect.type === "settled");
+  assert.equal(settled?.fault?.code, "INTEGRITY");
+});

@@ -5,9 +5,10 @@
  * In: inputs of `messages.ts`, in the order in which they happened, with the time. Out: effects, to be carried out in order.
  * Never: I/O, a clock, dice. The same inputs give the same effects, so a thousand engines run in one process in virtual time.
  */
-import type { BlobId } from "@swarmd/protocol";
+import type { BlobId, NodeId } from "@swarmd/protocol";
 import { Announcer } from "./announcer.js";
 import type { BlobNews } from "./catalog/announcement.js";
+import { holdsShard, isUsable } from "./catalog/catalog.js";
 import { Fetching } from "./fetching.js";
 import { Lifecycle } from "./lifecycle.js";
 import type { Effect, Input } from "./messages.js";
@@ -65,6 +66,8 @@ export class Engine {
     });
     this.#fetching = new Fetching(state, this.#lifecycle, {
       started: (attempt) => this.#started(attempt),
+      flowed: ({ session, source }, shard) =>
+        session.notes.flows(shard, source.kind === "peer" ? source.peer : undefined),
       checked: (session, shard) => this.#shardChecked(session, shard),
       failed: (attempt, fault) => this.#faults.failed(attempt, fault),
       ended: (attempt) => this.#attemptEnded(attempt),
@@ -112,6 +115,17 @@ export class Engine {
     const doneBytes = shards.doneBytes;
     if (phase === "finishing") return { doneBytes, phase: "checking" };
     return { doneBytes, phase: session.attempts.size > 0 ? "fetching" : "waiting" };
+  }
+
+  /** Whether a peer may hear of a blob, and have what there is of it. */
+  mayHave(peer: NodeId, blob: BlobId): boolean {
+    return this.#uploads.mayHave(peer, blob);
+  }
+
+  /** Peers that say that they hold a shard, and can be asked. */
+  holders(blob: BlobId, shard: number): readonly NodeId[] {
+    const parts = [...(this.#state.catalog.find(blob)?.peers.values() ?? [])];
+    return parts.filter((part) => isUsable(part.peer) && holdsShard(part, shard)).map((part) => part.peer.id);
   }
 
   /** @returns whether the input can give the planner something to do. */
@@ -181,6 +195,9 @@ export class Engine {
         return true;
       case "peer-down":
         this.#state.catalog.peerDown(input.peer);
+        return true;
+      case "pardon":
+        this.#state.catalog.pardon(input.peer);
         return true;
       case "heard":
         this.#heard(input);
@@ -334,7 +351,7 @@ export class Engine {
   }
 }
 
-type SwarmInput = Of<"have" | "lost" | "peer-up" | "peer-down" | "heard" | "asked" | "served">;
+type SwarmInput = Of<"have" | "lost" | "peer-up" | "peer-down" | "pardon" | "heard" | "asked" | "served">;
 
 /** Less says more about latency than about rate. */
 const MEASURE_FROM_BYTES = 1024 * 1024;

@@ -25,6 +25,8 @@ export interface Order {
 /** What else has to know how attempts fare: the swarm's part of the engine. */
 export interface FetchWatch {
   started(attempt: Attempt): void;
+  /** Bytes of this shard came. */
+  flowed(attempt: Attempt, shard: number): void;
   checked(session: Session, shard: number): void;
   /** Another attempt may still write to the shards of this one. Not called for attempts of a closing session. */
   failed(attempt: Attempt, fault: Fault): void;
@@ -135,7 +137,10 @@ export class Fetching {
     const last = Math.ceil(position / shards.shardBytes) - 1;
     for (let shard = Math.floor(attempt.positionBytes / shards.shardBytes); shard <= last; shard += 1) {
       const upTo = Math.min(position - shardStart(shard, shards.shardBytes), shards.lengthOf(shard));
-      if (!shards.held.has(shard)) shards.arrive(shard, upTo);
+      if (!shards.held.has(shard)) {
+        shards.arrive(shard, upTo);
+        this.#watch.flowed(attempt, shard);
+      }
       // A stream starts over at 0 each time: its bytes are no reason to go on trying for ever.
       if (attempt.session.origin !== "stream") attempt.session.trouble.delete(shard);
     }

@@ -9,6 +9,8 @@ type Of<Type extends Input["type"]> = Extract<Input, { readonly type: Type }>;
 
 /** The second time a whole file does not match its digest, a third download would not help. */
 const MAX_CORRUPTIONS = 2;
+/** Names are free, so there may always be another liar: some time it has to end. */
+const MAX_LIES = 16;
 /** A reader that seeks around must not pile up wishes. */
 const MAX_FOCUS = 16;
 
@@ -98,14 +100,15 @@ export class Lifecycle {
 
   corrupt({ blob, shards, culprits = [] }: Of<"corrupt">): void {
     const session = this.#state.sessions.get(blob);
-    if (session?.phase !== "finishing") return;
+    if (session?.phase !== "finishing" && session?.phase !== "fetching") return;
     const worthless = shards.length === 0 ? [...session.shards.held] : shards;
     session.corrupt(worthless, culprits.length > 0);
     for (const shard of worthless) this.#watch.worthless(session, shard);
     for (const peer of culprits) this.#watch.lied(peer, `vouched for wrong bytes of ${blob}`);
     this.#watch.changed(session);
     if (session.pulls.size === 0) this.#close(session);
-    else if (session.corruptions >= MAX_CORRUPTIONS) this.fail(session, integrityFault(blob));
+    else if (session.corruptions >= MAX_CORRUPTIONS || session.lies >= MAX_LIES)
+      this.fail(session, integrityFault(blob));
     else this.finishIfWhole(session);
   }
 

@@ -105,7 +105,10 @@ export type Input =
   | { readonly type: "ended"; readonly attempt: AttemptId; readonly positionBytes: number; readonly fault?: Fault }
   /** Answers `finish`: the file matches its digest and is in the cache. */
   | { readonly type: "verified"; readonly blob: BlobId }
-  /** Answers `finish`: the file does not match. These shards (all, if nobody can tell) are worthless. */
+  /**
+   * Answers `finish`: the file does not match; or comes while shards are fetched, when somebody is found to have lied. These shards (all,
+   * if nobody can tell) are worthless.
+   */
   | {
       readonly type: "corrupt";
       readonly blob: BlobId;
@@ -125,6 +128,8 @@ export type Input =
   | { readonly type: "peer-up"; readonly peer: NodeId; readonly links: readonly PeerLink[] }
   /** A peer can't be reached any more. */
   | { readonly type: "peer-down"; readonly peer: NodeId }
+  /** A peer's ban is over. */
+  | { readonly type: "pardon"; readonly peer: NodeId }
   /** A peer's announcement came, by gossip or over a stream. */
   | { readonly type: "heard"; readonly peer: NodeId; readonly record: Announcement }
   /** A peer asks for a shard from this byte of the blob on. Answered by `answer`, at once or half a second later. */

@@ -1,5 +1,5 @@
 /** What a failed attempt means for the peer and for the shard: blame, trust, back-off. */
-import type { NodeId } from "@swarmd/protocol";
+import { type NodeId, shardStart } from "@swarmd/protocol";
 import type { Peer } from "./catalog/catalog.js";
 import type { Lifecycle } from "./lifecycle.js";
 import type { Fault } from "./messages.js";
@@ -104,9 +104,9 @@ export class PeerFaults {
 
   /** Its attestation vouched for wrong bytes, or it sent what it claimed to have checked, and it was wrong: no accident. */
   ban(id: NodeId, why: string): void {
-    const peer = this.#state.catalog.peers.get(id);
-    if (peer === undefined || peer.isBanned) return;
-    this.#state.catalog.ban(id);
+    const { catalog, self, nowMs } = this.#state;
+    if (id === self?.id || catalog.peers.get(id)?.isBanned === true) return;
+    catalog.ban(id, nowMs);
     this.#state.emit({ type: "ban", peer: id, why });
     for (const session of this.#state.sessions.values()) {
       for (const shard of session.notes.shardsFrom(id)) this.#drop(session, shard);
@@ -168,8 +168,11 @@ export class PeerFaults {
 
   /** It said that it holds the shard, and all of it came from there: then nobody else can be to blame. */
   #isCertain(attempt: Attempt): boolean {
-    const isAlone = attempt.session.notes.contributors(firstShard(attempt)).size <= 1;
-    return isAlone && attempt.reason !== "relay" && attempt.source.kind === "peer";
+    const { session, startBytes, reason, source } = attempt;
+    // What was there before may have come from anybody: contributors are not kept over restarts.
+    const isAlone = session.notes.contributors(firstShard(attempt)).size <= 1;
+    const isAll = startBytes === shardStart(firstShard(attempt), session.shards.shardBytes);
+    return isAlone && isAll && reason !== "relay" && source.kind === "peer";
   }
 
   #strike(peer: Peer, isCertain: boolean, why: string): void {

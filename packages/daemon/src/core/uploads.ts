@@ -58,7 +58,8 @@ export class Uploads {
     for (const { asked } of [...this.#parked.values()]) {
       if ((shard !== undefined && asked.shard !== shard) || !this.#parked.has(asked.request)) continue;
       const { verdict } = this.#judge(asked);
-      if (verdict.kind === "serve") this.#answerParked(asked, verdict);
+      // Judging may begin the shard, and that serves those that wait for it: perhaps this one.
+      if (verdict.kind === "serve" && this.#parked.has(asked.request)) this.#answer(asked, verdict);
     }
   }
 
@@ -66,14 +67,13 @@ export class Uploads {
   expire(): void {
     for (const { asked, untilMs } of [...this.#parked.values()]) {
       if (!this.#parked.has(asked.request)) continue;
-      if (untilMs <= this.#state.nowMs) this.#answerParked(asked, this.#judge(asked).verdict);
-      else this.#state.timers.setIfEarlier("parked", untilMs);
+      if (untilMs > this.#state.nowMs) {
+        this.#state.timers.setIfEarlier("parked", untilMs);
+        continue;
+      }
+      const { verdict } = this.#judge(asked);
+      if (this.#parked.has(asked.request)) this.#answer(asked, verdict);
     }
-  }
-
-  /** Judging may begin the shard, and so have answered already all that waited for it. */
-  #answerParked(asked: Asked, verdict: Verdict): void {
-    if (this.#parked.has(asked.request)) this.#answer(asked, verdict);
   }
 
   #answer(asked: Asked, verdict: Verdict): void {
@@ -160,6 +160,12 @@ export class Uploads {
       this.#given.set(upload.blob, given);
     }
     given.set(upload.shard, upload.peer);
+  }
+
+  /** Whether there is anything of the blob here that a peer may have. */
+  mayHave(peer: NodeId, blob: BlobId): boolean {
+    const isHere = this.#state.library.has(blob) || this.#state.sessions.has(blob);
+    return isHere && this.#rightOf(peer, blob) === "allowed";
   }
 
   /** `unheard`: the asker's want, which says whether its token opens the blob, is still on its way. */

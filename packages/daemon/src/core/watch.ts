@@ -62,6 +62,8 @@ export class Watch {
       if (attempt.isCancelled || attempt.session.phase !== "fetching") continue;
       this.#keepPace(attempt);
       if (attempt.source.kind !== "peer") continue;
+      // All bytes are there: what they rest on is being found out, which has deadlines of its own.
+      if (attempt.positionBytes >= attempt.endBytes) continue;
       if (this.#giveUpIfStalled(attempt) || this.#takeOver(attempt, firstShard(attempt))) continue;
       if (rivals < MOST_RIVALS && this.#hedge(attempt)) rivals += 1;
     }

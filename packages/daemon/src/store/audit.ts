@@ -1,6 +1,6 @@
 /** `swarm verify`: holds what is in the cache against its digests. Each content is read once, however many files lead to it. */
-import { type BlobId, formatRepo, parseRepoSpec, SwarmError, toSwarmError } from "@swarmd/protocol";
-import type { VerifyEvent, VerifyRequest } from "@swarmd/protocol/api";
+import { type BlobId, digestOf, formatRepo, parseRepoSpec, SwarmError, toSwarmError } from "@swarmd/protocol";
+import type { FileGround, VerifyEvent, VerifyRequest } from "@swarmd/protocol/api";
 import type { BlobStore } from "./blob-store.js";
 import { blobPath, repoPath } from "./cache-layout.js";
 import { throwIfAborted } from "./disk-faults.js";
@@ -40,10 +40,27 @@ export async function auditCache(store: BlobStore, check: CheckFile, request: Au
       total.bytes += file.sizeBytes;
       if (problem !== undefined) total.bad += 1;
       const about = { path: file.path, repo: formatRepo(repo), bytes: file.sizeBytes };
-      onEvent({ type: "checked", ...about, ok: problem === undefined, ...(problem === undefined ? {} : { problem }) });
+      const anchor = anchors.get(file.path);
+      const blob = file.blob ?? anchor;
+      const restsOn =
+        request.explain === true && problem === undefined && blob !== undefined
+          ? { restsOn: await explain(store, blob, anchor !== undefined) }
+          : {};
+      const what = problem === undefined ? restsOn : { problem };
+      onEvent({ type: "checked", ...about, ok: problem === undefined, ...what });
     }
   }
   onEvent({ type: "verified", ...total });
+}
+
+async function explain(store: BlobStore, blob: BlobId, isAnchored: boolean): Promise<FileGround> {
+  const kept = await store.keptGrounds.find(blob);
+  return {
+    digest: digestOf(blob)?.algorithm ?? "sha256",
+    vouchedBy: isAnchored ? "origin" : "name",
+    fetchedAt: kept?.verifiedAt ?? null,
+    shards: kept?.counts ?? null,
+  };
 }
 
 interface Target {

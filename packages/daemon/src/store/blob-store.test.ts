@@ -18,7 +18,7 @@ import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { type BlobId, parseBlobId, parseCommitId, parseRepoSpec, parseRevision, shardCount } from "@swarmd/protocol";
 import type { ResumeState as EngineResumeState } from "../core/messages.js";
-import type { ShardSink } from "../transfer/ports.js";
+import { Judge } from "../verify/evidence/judge.js";
 import { FileDigests } from "../verify/file-digest.js";
 import { type Blake3, loadBlake3 } from "../verify/shard-hasher.js";
 import { Verifier } from "../verify/verifier.js";
@@ -53,6 +53,16 @@ afterEach(async () => {
 });
 after(() => digests.stop());
 
+const nobody = async () => assert.fail("nobody is asked");
+const judge = new Judge(
+  {},
+  {
+    evidence: { ask: nobody },
+    witnesses: { holders: () => [], isBanned: () => false },
+    digests: { matches: nobody },
+  },
+);
+
 function openStore(): BlobStore {
   return new BlobStore(
     { cacheDir: join(folder, "cache"), stateDir: join(folder, "state"), marginBytes: 0 },
@@ -71,12 +81,12 @@ async function openStaging(blob: BlobId, sizeBytes: number, shardBytes = MIB): P
 }
 
 /** Writes one shard and notes it, as a transfer does. */
-async function fetchShard(sink: ShardSink, bytes: Uint8Array, shard: number): Promise<void> {
+async function fetchShard(sink: Staging, bytes: Uint8Array, shard: number): Promise<void> {
   const chunk = bytes.subarray(shard * sink.shardBytes, (shard + 1) * sink.shardBytes);
   await sink.write(shard * sink.shardBytes, [chunk.subarray(0, 10), chunk.subarray(10)]);
   const hasher = blake3.createShardHasher();
   hasher.update(chunk);
-  sink.noteChecked(shard, hasher.digest());
+  sink.noteChecked(judge.fromOrigin({ ...sink, shard }, hasher.digest()));
 }
 
 async function put(bytes: Uint8Array, blob = blobOf(bytes)): Promise<string> {

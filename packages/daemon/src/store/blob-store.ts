@@ -29,6 +29,7 @@ import { blobPath, CACHEDIR_TAG, etagOf, lockPath, repoPath } from "./cache-layo
 import { throwIfAborted, toStoreError } from "./disk-faults.js";
 import { FileLocks } from "./file-lock.js";
 import { FreeSpace, type Reservation } from "./free-space.js";
+import { KeptGroundsFolder } from "./kept-grounds.js";
 import { KeyedMutex } from "./keyed-mutex.js";
 import { type LocalFile, placeInLocalDir } from "./local-dir.js";
 import { type OpenBlob, openStagingFile, openWholeFile } from "./open-blob.js";
@@ -92,6 +93,8 @@ export class BlobStore {
   readonly urls: UrlRecords;
   /** Half-done blobs and their journals. */
   readonly stagingFiles: StagingFiles;
+  /** What finished blobs rest on. */
+  readonly keptGrounds: KeptGroundsFolder;
   readonly #deps: BlobStoreDeps;
   readonly #index: BlobIndex;
   readonly #space: FreeSpace;
@@ -108,6 +111,7 @@ export class BlobStore {
     this.stateDir = opts.stateDir;
     this.urls = new UrlRecords(join(opts.stateDir, "urls", "index"));
     this.stagingFiles = new StagingFiles({ journalDir: join(opts.stateDir, "journal") }, deps);
+    this.keptGrounds = new KeptGroundsFolder(join(opts.stateDir, "grounds"));
     this.#deps = deps;
     this.#index = new BlobIndex(deps.onLost);
     this.#space = new FreeSpace(opts.marginBytes === undefined ? {} : { marginBytes: opts.marginBytes });
@@ -135,6 +139,7 @@ export class BlobStore {
   async adopt(options: { readonly signal: AbortSignal }): Promise<AdoptResult> {
     const result = await adoptCache([this.cacheDir, join(this.stateDir, "urls")], this.#index, options);
     this.#deps.events.emit({ type: "store.adopted", ...result });
+    await this.keptGrounds.sweep((blob) => this.#index.paths(blob).length > 0);
     return result;
   }
 
@@ -246,6 +251,10 @@ export class BlobStore {
     }
     await syncFolder(dirname(path));
     this.#index.add(verified.blob, path);
+    await this.keptGrounds.keep(verified.blob, staging, new Date().toISOString()).catch((error: unknown) => {
+      // Without it, shards are hashed again when somebody asks what they rest on.
+      this.#deps.events.emit({ type: "store.grounds-not-kept", blob: verified.blob, message: String(error) });
+    });
     if (verified.blob !== staging.blob) this.#digests.set(staging.blob, { ...verified, path });
     await staging.finish();
     return path;

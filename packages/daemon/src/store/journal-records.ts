@@ -23,16 +23,27 @@ export type JournalRecord =
   | { readonly type: "checked"; readonly shard: number; readonly hash: Uint8Array }
   /** The first `watermarkBytes` of a shard are written, and their BLAKE3 is `hash`. */
   | { readonly type: "watermark"; readonly shard: number; readonly watermarkBytes: number; readonly hash: Uint8Array }
+  /** What a shard that is whole rests on: the kind of ground, and what it says, as it travels. */
+  | { readonly type: "ground"; readonly shard: number; readonly ground: GroundRecord }
+  /** Bytes of a peer are in a shard that is not whole. */
+  | { readonly type: "guest"; readonly shard: number; readonly peer: string }
   /** Nothing is known of a shard any more. */
   | { readonly type: "dropped"; readonly shard: number }
   /** What the first `records` records claim is on the disk itself, not only in memory. */
   | { readonly type: "durable"; readonly records: number };
 
-const CODES = { header: 1, checked: 2, watermark: 3, dropped: 4, durable: 5 } as const;
+/** `payload` is empty for `origin` and `digest`. */
+export interface GroundRecord {
+  readonly kind: "origin" | "digest" | "attestation" | "proof";
+  readonly payload: Uint8Array;
+}
+
+const GROUNDS = ["origin", "digest", "attestation", "proof"] as const;
+const CODES = { header: 1, checked: 2, watermark: 3, dropped: 4, durable: 5, ground: 6, guest: 7 } as const;
 const HASH_BYTES = 32;
 const FRAME_BYTES = 9;
-/** No header is longer; guards against reading a length out of damaged bytes. */
-const MAX_PAYLOAD_BYTES = 64 * 1024;
+/** No header and no proof is longer; guards against reading a length out of damaged bytes. */
+const MAX_PAYLOAD_BYTES = 200 * 1024;
 
 export function encodeRecord(record: JournalRecord): Buffer {
   const payload = encodePayload(record);
@@ -52,6 +63,14 @@ function encodePayload(record: JournalRecord): Buffer {
       return Buffer.concat([uint32(record.shard), record.hash]);
     case "watermark":
       return Buffer.concat([uint32(record.shard), uint32(record.watermarkBytes), record.hash]);
+    case "ground":
+      return Buffer.concat([
+        uint32(record.shard),
+        Buffer.of(GROUNDS.indexOf(record.ground.kind) + 1),
+        record.ground.payload,
+      ]);
+    case "guest":
+      return Buffer.concat([uint32(record.shard), Buffer.from(record.peer, "latin1")]);
     case "dropped":
       return uint32(record.shard);
     case "durable":
@@ -91,9 +110,23 @@ function decodePayload(code: number, payload: Buffer): JournalRecord | undefined
     const [shard, watermarkBytes] = [payload.readUInt32LE(0), payload.readUInt32LE(4)];
     return { type: "watermark", shard, watermarkBytes, hash: payload.subarray(8) };
   }
+  if (code === CODES.ground && payload.length > 4) return decodeGround(payload);
+  if (code === CODES.guest && payload.length > 4) {
+    return { type: "guest", shard: payload.readUInt32LE(0), peer: payload.toString("latin1", 4) };
+  }
   if (code === CODES.dropped && payload.length === 4) return { type: "dropped", shard: payload.readUInt32LE(0) };
   if (code === CODES.durable && payload.length === 4) return { type: "durable", records: payload.readUInt32LE(0) };
   return undefined;
+}
+
+function decodeGround(payload: Buffer): JournalRecord | undefined {
+  const kind = GROUNDS[payload.readUInt8(4) - 1];
+  if (kind === undefined) return undefined;
+  return {
+    type: "ground",
+    shard: payload.readUInt32LE(0),
+    ground: { kind, payload: Buffer.from(payload.subarray(5)) },
+  };
 }
 
 function decodeHeader(payload: Buffer): JournalRecord | undefined {

@@ -8,7 +8,13 @@
 import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { shardCount, shardLength } from "@swarmd/protocol";
-import { decodeRecords, encodeRecord, type JournalHeader, type JournalRecord } from "./journal-records.js";
+import {
+  decodeRecords,
+  encodeRecord,
+  type GroundRecord,
+  type JournalHeader,
+  type JournalRecord,
+} from "./journal-records.js";
 
 /** The first `bytes` of a shard hash to `hash`. All of a shard's bytes: it is *checked*. */
 export interface Claim {
@@ -23,6 +29,10 @@ export interface JournalClaims {
   readonly durable: ReadonlyMap<number, Claim>;
   /** Later than the durable claim of the same shard, and to be re-checked. */
   readonly doubtful: ReadonlyMap<number, Claim>;
+  /** What whole shards rest on. Not of all: a journal of an earlier version says nothing. */
+  readonly grounds: ReadonlyMap<number, GroundRecord>;
+  /** Peers whose bytes are in shards that are not whole. */
+  readonly guests: ReadonlyMap<number, ReadonlySet<string>>;
 }
 
 /** Reads a journal; `undefined` when there is none, or none that makes sense. */
@@ -40,17 +50,18 @@ export function foldRecords(records: readonly JournalRecord[]): JournalClaims | 
   if (first?.type !== "header") return undefined;
   const durable = new Map<number, Claim>();
   const doubtful = new Map<number, Claim>();
+  const grounds = new Map<number, GroundRecord>();
+  const guests = new Map<number, Set<string>>();
   const durableCount = countDurable(records);
   for (const [index, record] of rest.entries()) {
-    if (record.type === "dropped") {
-      durable.delete(record.shard);
-      doubtful.delete(record.shard);
-    }
+    if (record.type === "dropped") for (const known of [durable, doubtful, grounds, guests]) known.delete(record.shard);
+    if (record.type === "ground") grounds.set(record.shard, record.ground);
+    if (record.type === "guest") guests.set(record.shard, (guests.get(record.shard) ?? new Set()).add(record.peer));
     const claim = toClaim(record, first.header);
     if (claim === undefined) continue;
     (index + 1 < durableCount ? durable : doubtful).set(claim.shard, claim);
   }
-  return { header: first.header, durable, doubtful };
+  return { header: first.header, durable, doubtful, grounds, guests };
 }
 
 /** How many records, from the first, are durable. A mark can only speak for records before it. */
@@ -84,6 +95,8 @@ export interface JournalOptions {
   /** What an earlier journal knew and is still believed. */
   readonly durable: Iterable<Claim>;
   readonly doubtful: Iterable<Claim>;
+  readonly grounds?: ReadonlyMap<number, GroundRecord>;
+  readonly guests?: ReadonlyMap<number, ReadonlySet<string>>;
   /** Called once, when the journal can't be written any more. */
   readonly onFault: (error: unknown) => void;
 }
@@ -97,8 +110,8 @@ export class Journal {
   readonly #header: JournalHeader;
   readonly #onFault: (error: unknown) => void;
   #handle: FileHandle | undefined;
-  /** Waiting to be written: per shard only the latest counts. */
-  readonly #pending = new Map<number, JournalRecord>();
+  /** Waiting to be written: of what is said of a shard's bytes only the latest counts. In this order. */
+  readonly #pending = new Map<string, JournalRecord>();
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
   #writtenRecords: number;
@@ -120,6 +133,10 @@ export class Journal {
       { type: "header", header },
       ...durable,
       { type: "durable", records: durable.length + 1 },
+      ...[...(options.grounds ?? [])].map(([shard, ground]): JournalRecord => ({ type: "ground", shard, ground })),
+      ...[...(options.guests ?? [])].flatMap(([shard, peers]) =>
+        [...peers].map((peer): JournalRecord => ({ type: "guest", shard, peer })),
+      ),
       ...doubtful,
     ];
     await mkdir(dirname(path), { recursive: true });
@@ -137,16 +154,30 @@ export class Journal {
 
   note(claim: Claim): void {
     const record = toRecord(claim, this.#header);
-    this.#pend(claim.shard, record);
+    this.#pend(`${claim.shard}`, record);
     if (record.type === "checked") void this.flush();
   }
 
-  noteDropped(shard: number): void {
-    this.#pend(shard, { type: "dropped", shard });
+  /** To be noted before the shard that rests on it. */
+  noteGround(shard: number, ground: GroundRecord): void {
+    this.#pend(`ground ${shard}`, { type: "ground", shard, ground });
   }
 
-  #pend(shard: number, record: JournalRecord): void {
-    this.#pending.set(shard, record);
+  /** To be noted before the watermark that it is about. */
+  noteGuest(shard: number, peer: string): void {
+    this.#pend(`guest ${shard} ${peer}`, { type: "guest", shard, peer });
+  }
+
+  noteDropped(shard: number): void {
+    for (const [key, record] of this.#pending)
+      if ("shard" in record && record.shard === shard) this.#pending.delete(key);
+    this.#pend(`${shard}`, { type: "dropped", shard });
+  }
+
+  #pend(key: string, record: JournalRecord): void {
+    // The latest word on a shard goes behind what else was said of it.
+    this.#pending.delete(key);
+    this.#pending.set(key, record);
     this.#timer ??= setTimeout(() => void this.flush(), FLUSH_MS).unref();
   }
 
@@ -154,7 +185,9 @@ export class Journal {
   async flush(): Promise<number> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    await this.#append([...this.#pending.values()]);
+    const records = [...this.#pending.values()];
+    this.#pending.clear();
+    await this.#append(records);
     return this.#writtenRecords;
   }
 
@@ -164,9 +197,8 @@ export class Journal {
     await this.#handle?.datasync().catch((error) => this.#fail(error));
   }
 
-  /** In order, one write at a time. Clears the pending records it is given. */
+  /** In order, one write at a time. */
   #append(records: readonly JournalRecord[]): Promise<void> {
-    for (const record of records) if ("shard" in record) this.#pending.delete(record.shard);
     if (records.length > 0) this.#writing = this.#writing.then(() => this.#write(records));
     return this.#writing;
   }

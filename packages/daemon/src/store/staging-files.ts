@@ -10,6 +10,7 @@ import { errnoOf, toStoreError } from "./disk-faults.js";
 import { type Claim, Journal, type JournalClaims, readJournal } from "./journal.js";
 import { Limiter } from "./limiter.js";
 import { recheckClaims } from "./recheck.js";
+import type { KnownGrounds } from "./shard-grounds.js";
 import { Staging, type StagingSpec } from "./staging.js";
 
 export interface StagingFilesDeps {
@@ -33,6 +34,7 @@ export interface HalfDone {
 interface Found {
   readonly path: string;
   readonly file: FileHandle;
+  readonly known: KnownGrounds;
   readonly durable: Iterable<Claim>;
   readonly rechecked: Iterable<Claim>;
 }
@@ -71,6 +73,7 @@ export class StagingFiles {
         file: found.file,
         journal,
         claims,
+        known: found.known,
         syncs: this.#syncs,
         createShardHasher,
         release,
@@ -137,7 +140,7 @@ export class StagingFiles {
       const better = new Set(rechecked.map((claim) => claim.shard));
       const durable = [...claims.durable.values()].filter((claim) => !better.has(claim.shard));
       this.#report(spec, claims, durable.length, rechecked.length);
-      return { path, file, durable, rechecked };
+      return { path, file, durable, rechecked, known: claims };
     } catch (error) {
       await file.close();
       throw error;
@@ -163,7 +166,7 @@ export class StagingFiles {
   async #openJournal(
     path: string,
     spec: StagingSpec,
-    { path: staging, file, durable, rechecked }: Found,
+    { path: staging, file, durable, rechecked, known }: Found,
   ): Promise<Journal> {
     const { ino } = await file.stat({ bigint: true });
     const { blob, sizeBytes, shardBytes, repo } = spec;
@@ -178,7 +181,15 @@ export class StagingFiles {
     const onFault = (error: unknown) =>
       this.#deps.events.emit({ type: "store.journal-failed", blob, message: String(error) });
     try {
-      return await Journal.open({ path, header, durable, doubtful: rechecked, onFault });
+      return await Journal.open({
+        path,
+        header,
+        durable,
+        doubtful: rechecked,
+        grounds: known.grounds,
+        guests: known.guests,
+        onFault,
+      });
     } catch (error) {
       await file.close();
       throw error;
@@ -209,7 +220,13 @@ function toHalfDone(journalPath: string, { header, durable, doubtful }: JournalC
 }
 
 async function startAfresh(path: string): Promise<Found> {
-  return { path, file: await open(path, "wx+"), durable: [], rechecked: [] };
+  return {
+    path,
+    file: await open(path, "wx+"),
+    durable: [],
+    rechecked: [],
+    known: { grounds: new Map(), guests: new Map() },
+  };
 }
 
 /**

@@ -6,6 +6,7 @@ import type { FileHandle } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type BlobId,
+  type NodeId,
   type RepoRef,
   ShardClaims,
   SwarmError,
@@ -15,10 +16,12 @@ import {
   shardStart,
 } from "@swarmd/protocol";
 import type { ShardHasher } from "../verify/shard-hasher.js";
+import type { Checked, Ground } from "../verify/types.js";
 import { toStoreError } from "./disk-faults.js";
 import type { Claim, Journal } from "./journal.js";
 import type { Limiter } from "./limiter.js";
 import { recheckClaims } from "./recheck.js";
+import { type GuestRange, type KnownGrounds, ShardGrounds, toGroundRecord } from "./shard-grounds.js";
 
 export interface StagingSpec {
   readonly blob: BlobId;
@@ -35,6 +38,7 @@ export interface StagingDeps {
   readonly createShardHasher: () => ShardHasher;
   /** What is there already, and believed. */
   readonly claims: Iterable<Claim>;
+  readonly known: KnownGrounds;
   /** Few syncs at a time for the whole node: each takes one of Node's four I/O threads for as long as the disk likes. */
   readonly syncs: Limiter;
   /** Gives up the lock; called once, when the staging file is closed or committed. */
@@ -52,6 +56,9 @@ export interface FileBorrower {
   /** Stops writing; resolves when it will not touch the file any more. Never rejects. */
   stop(): Promise<void>;
 }
+
+/** Hears that a shard is checked, or that what there was of it is worthless. */
+export type ShardListener = (shard: number, fate: "checked" | "discarded") => void;
 
 /** What a borrower needs to write without harm. */
 export interface FileLoan {
@@ -88,6 +95,8 @@ export class Staging {
   /** The BLAKE3 of every shard that is whole. */
   readonly #checked = new Map<number, Uint8Array>();
   readonly #watermarks = new Map<number, number>();
+  readonly #grounds: ShardGrounds;
+  readonly #judged = new Set<ShardListener>();
   #onPrefix: (prefixBytes: number) => void = () => undefined;
   #prefixShard = 0;
   #writtenBytes = 0;
@@ -115,6 +124,10 @@ export class Staging {
     this.#filled = new Float64Array(shardCount(spec.sizeBytes, spec.shardBytes));
     this.#claims = ShardClaims.of(this.#filled.length);
     for (const claim of deps.claims) this.#adopt(claim);
+    this.#grounds = new ShardGrounds(deps.known, (shard) => {
+      const startBytes = shardStart(shard, this.shardBytes);
+      return { startBytes, endBytes: startBytes + (this.#filled[shard] as number) };
+    });
     this.#movePrefix();
   }
 
@@ -306,12 +319,57 @@ export class Staging {
     this.#note({ shard, bytes: watermarkBytes, hash });
   }
 
-  /** Notes that a shard is whole and hashes to `hash` (BLAKE3). */
-  noteChecked(shard: number, hash: Uint8Array): void {
+  /** Notes that a shard is whole, its hash, and what it rests on. */
+  noteChecked({ blob, shard, hash, ground }: Checked): void {
+    if (blob !== this.blob) throw new SwarmError("INTERNAL", `a certificate for ${blob} does not fit ${this.blob}`);
     if (this.#isClosed) return;
     this.#watermarks.delete(shard);
     this.#checked.set(shard, hash);
+    this.#grounds.set(shard, ground);
+    this.#deps.journal.noteGround(shard, toGroundRecord(ground));
     this.#note({ shard, bytes: this.#lengthOf(shard), hash });
+    for (const listener of [...this.#judged]) listener(shard, "checked");
+  }
+
+  isChecked(shard: number): boolean {
+    return this.#checked.has(shard);
+  }
+
+  /** Hash and ground of a shard that is checked; no ground when an earlier version wrote it down. */
+  findChecked(shard: number): { readonly hash: Uint8Array; readonly ground: Ground | undefined } | undefined {
+    const hash = this.#checked.get(shard);
+    return hash && { hash, ground: this.#grounds.find(shard) };
+  }
+
+  /** Shards that count because of one node's word. */
+  restingOn(signer: NodeId): number[] {
+    return [...this.#checked.keys()].filter((shard) => {
+      const ground = this.#grounds.find(shard);
+      return ground?.kind === "attestation" && ground.signer === signer;
+    });
+  }
+
+  /** Notes that these bytes of a shard that is not checked yet are a peer's. */
+  noteGuest(shard: number, peer: NodeId, startBytes: number, endBytes: number): void {
+    if (this.#isClosed || this.#checked.has(shard)) return;
+    if (!this.#grounds.addGuest(shard, peer, { startBytes, endBytes })) return;
+    this.#deps.journal.noteGuest(shard, peer);
+  }
+
+  /** Peers whose bytes are in a shard that is not checked yet. */
+  guests(shard: number): readonly NodeId[] {
+    return this.#grounds.guests(shard);
+  }
+
+  /** All bytes of peers in such a shard lie in this range. */
+  guestRange(shard: number): GuestRange | undefined {
+    return this.#grounds.guestRange(shard);
+  }
+
+  /** Calls back for every shard that is checked or discarded; the returned function takes it back. */
+  onJudged(listener: ShardListener): () => void {
+    this.#judged.add(listener);
+    return () => this.#judged.delete(listener);
   }
 
   #note(claim: Claim): void {
@@ -329,8 +387,10 @@ export class Staging {
       this.#writtenBytes -= this.#filled[shard] as number;
       this.#filled[shard] = 0;
       this.#claims.forget(shard);
+      this.#grounds.forget(shard);
       this.#prefixShard = Math.min(this.#prefixShard, shard);
       this.#deps.journal.noteDropped(shard);
+      for (const listener of [...this.#judged]) listener(shard, "discarded");
     }
     this.#onPrefix(this.prefixBytes);
     await this.#deps.journal.flush();

@@ -22,10 +22,9 @@ export async function fetchIntoFile(order: FileOrder, events: RangeWriterEvents,
     position = positionBytes;
     const shard = shardAt(positionBytes - 1, shardBytes);
     const isWhole = positionBytes === shardEnd(shard, sizeBytes, shardBytes);
-    if (isWhole) sink.noteChecked(shard, hash);
-    else sink.noteWatermark(shard, positionBytes - shardStart(shard, shardBytes), hash);
+    if (!isWhole) sink.noteWatermark(shard, positionBytes - shardStart(shard, shardBytes), hash);
     events.onWritten(positionBytes);
-    if (isWhole) events.onChecked(shard);
+    if (isWhole) events.onWhole(shard, hash);
   };
   let fetching = Promise.resolve();
   const loan = sink.lend({

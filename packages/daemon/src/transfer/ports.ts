@@ -84,8 +84,51 @@ export interface ShardSink {
   noteFilled(positionBytes: number, bytes: number): void;
   /** Notes in the journal that the first `watermarkBytes` of a shard are written and hash to `hash` (BLAKE3). */
   noteWatermark(shard: number, watermarkBytes: number, hash: Uint8Array): void;
-  /** Notes in the journal that a shard is whole and hashes to `hash` (BLAKE3). */
-  noteChecked(shard: number, hash: Uint8Array): void;
+  /** Notes in the journal that a shard is whole, and what it rests on. */
+  noteChecked(checked: Checked): void;
+  /** Everything from `positionBytes` up to the returned position is in the file; `positionBytes` when nothing is. */
+  filledUpTo(positionBytes: number): number;
+  /** Notes in the journal that these bytes of a shard that is not checked yet are a peer's. */
+  noteGuest(shard: number, peer: NodeId, startBytes: number, endBytes: number): void;
+  /** Peers whose bytes are in a shard that is not checked yet. */
+  guests(shard: number): readonly NodeId[];
+  /** All bytes of peers in such a shard lie in this range. */
+  guestRange(shard: number): { readonly startBytes: number; readonly endBytes: number } | undefined;
+  isChecked(shard: number): boolean;
+  /** Forgets what is in the file of these shards: the next bytes are written over it. Counts at once. */
+  discard(shards: Iterable<number>): Promise<void>;
+}
+
+/** The verify room's certificate of one shard; nobody else makes one. */
+export interface Checked {
+  readonly blob: BlobId;
+  readonly shard: number;
+  readonly hash: Uint8Array;
+}
+
+/** Says whether a shard that arrived may count. The verify room is one. */
+export interface ShardJudge {
+  /** Every byte of the shard came from the origin to this node. */
+  fromOrigin(shard: ShardName, hash: Uint8Array): Checked;
+  /** A shard begins to arrive from a peer: from now on it is found out what it rests on. Must be closed. */
+  open(arrival: ShardName & { readonly peer: NodeId; readonly path: string }): ShardTrial;
+}
+
+export interface ShardName {
+  readonly blob: BlobId;
+  readonly sizeBytes: number;
+  readonly shardBytes: number;
+  readonly shard: number;
+}
+
+export interface ShardTrial {
+  /**
+   * @param arrived `hash`: of the shard as it is in the file; `sentHash`: of what this peer sent, which may differ when several wrote
+   *   at the same time.
+   * @throws SwarmError PEER_CORRUPT, PEER_TAINTED, PEER_UNPROVEN, STORE_FAULT; INTERRUPTED when closed
+   */
+  conclude(arrived: { readonly hash: Uint8Array; readonly sentHash: Uint8Array }): Promise<Checked>;
+  close(): void;
 }
 
 /** BLAKE3 over one shard, fed in order. Made by the verify room. */

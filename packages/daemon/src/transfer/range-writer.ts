@@ -10,8 +10,8 @@ const LINGER_MS = 20;
 export interface RangeWriterEvents {
   /** Everything of the range below this position is in the staging file. */
   onWritten(positionBytes: number): void;
-  /** A shard is whole, hashed and in the journal. */
-  onChecked(shard: number): void;
+  /** A shard is whole in the staging file; `hash` (BLAKE3) is of what was sent, and of what was there before it. */
+  onWhole(shard: number, hash: Uint8Array): void;
 }
 
 /** Chunks that go to the file in one write, and what the journal will say once they are there. */
@@ -141,9 +141,8 @@ export class RangeWriter implements ByteSink {
     this.#written = batch.positionBytes + batch.sizeBytes;
     const { shard, hash } = batch;
     const whole = this.#written === shardEnd(shard, this.#sink.sizeBytes, this.#sink.shardBytes);
-    if (whole) this.#sink.noteChecked(shard, hash);
-    else this.#sink.noteWatermark(shard, this.#written - shardStart(shard, this.#sink.shardBytes), hash);
+    if (!whole) this.#sink.noteWatermark(shard, this.#written - shardStart(shard, this.#sink.shardBytes), hash);
     this.#events.onWritten(this.#written);
-    if (whole) this.#events.onChecked(shard);
+    if (whole) this.#events.onWhole(shard, hash);
   }
 }

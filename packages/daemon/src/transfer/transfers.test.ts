@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { describe, it } from "node:test";
 import { type BlobId, SwarmError } from "@swarmd/protocol";
 import fc from "fast-check";
-import type { ByteSink, FileLoan, RangeSource, ShardHasher, ShardSink } from "./ports.js";
+import type { ByteSink, Checked, FileLoan, RangeSource, ShardHasher, ShardJudge, ShardSink } from "./ports.js";
 import { type TransferReport, Transfers } from "./transfers.js";
 
 const BLOB = `sha256:${"a".repeat(64)}` as BlobId;
@@ -46,10 +46,36 @@ class MemorySink implements ShardSink {
     this.notes.push(`${shard} ${watermarkBytes} ${Buffer.from(hash).toString("hex")}`);
   }
 
-  noteChecked(shard: number, hash: Uint8Array): void {
+  filledUpTo(positionBytes: number): number {
+    return positionBytes;
+  }
+
+  noteGuest(): void {}
+
+  guests(): readonly [] {
+    return [];
+  }
+
+  guestRange(): undefined {}
+
+  isChecked(): boolean {
+    return false;
+  }
+
+  async discard(): Promise<void> {}
+
+  noteChecked({ shard, hash }: Checked): void {
     this.notes.push(`${shard} whole ${Buffer.from(hash).toString("hex")}`);
   }
 }
+
+/** What comes from the origin counts; who else comes is not asked for here. */
+const judge: ShardJudge = {
+  fromOrigin: ({ blob, shard }, hash) => ({ blob, shard, hash }),
+  open: () => {
+    throw new Error("nobody but the origin is asked");
+  },
+};
 
 function newHasher(): ShardHasher {
   const hash = createHash("sha256");
@@ -84,12 +110,13 @@ function run(order: {
   return new Promise((resolve) => {
     const transfers = new Transfers({
       newHasher,
+      judge,
       report: (report) => {
         reports.push(report);
         if (report.type === "ended") resolve(reports);
       },
     });
-    transfers.begin({ attempt: 1, blob: BLOB, ...order });
+    transfers.begin({ attempt: 1, blob: BLOB, from: { kind: "origin" }, ...order });
   });
 }
 
@@ -171,14 +198,22 @@ describe("Transfers", () => {
 
   it("ends with INTERRUPTED when it is cancelled, once", async () => {
     const reports: TransferReport[] = [];
-    const transfers = new Transfers({ newHasher, report: (report) => reports.push(report) });
+    const transfers = new Transfers({ newHasher, judge, report: (report) => reports.push(report) });
     const source: RangeSource = {
       read: (_blob, _start, _end, _sink, { signal }) =>
         new Promise((_, reject) => {
           signal.addEventListener("abort", () => reject(new SwarmError("INTERRUPTED", "stopped")), { once: true });
         }),
     };
-    transfers.begin({ attempt: 7, blob: BLOB, sink: new MemorySink(10, 10), source, startBytes: 0, endBytes: 10 });
+    transfers.begin({
+      attempt: 7,
+      blob: BLOB,
+      sink: new MemorySink(10, 10),
+      source,
+      from: { kind: "origin" },
+      startBytes: 0,
+      endBytes: 10,
+    });
     transfers.cancel(7);
     transfers.cancel(8);
     await transfers.stop();

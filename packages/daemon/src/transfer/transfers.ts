@@ -4,36 +4,35 @@
  * In: one order per attempt (a range of a blob, a source, a staging file). Out: `progress`, `checked`, and exactly one `ended`.
  * Never: decides what to fetch, from whom, or whether to try again.
  */
-import { type BlobId, type Fault, SwarmError, toFault } from "@swarmd/protocol";
+import { type BlobId, type Fault, SwarmError, shardAt, shardStart, toFault } from "@swarmd/protocol";
 import { fetchIntoFile } from "./fetch-into-file.js";
-import type { FileSource, RangeSource, ShardHasher, ShardSink } from "./ports.js";
+import type { RangeSource, ShardHasher, ShardJudge } from "./ports.js";
 import { RangeWriter, type RangeWriterEvents } from "./range-writer.js";
-
-export interface TransferOrder {
-  readonly attempt: number;
-  readonly blob: BlobId;
-  readonly startBytes: number;
-  readonly endBytes: number;
-  readonly source: RangeSource | FileSource;
-  readonly sink: ShardSink;
-}
+import { ShardTrials } from "./shard-trials.js";
+import type { TransferOrder } from "./transfer-order.js";
 
 export type TransferReport =
   /** Everything of the attempt's range below `positionBytes` is in the staging file. */
   | { readonly type: "progress"; readonly attempt: number; readonly positionBytes: number }
-  /** One shard is whole, hashed and in the journal. */
+  /** One shard is whole, may count, and is in the journal. */
   | { readonly type: "checked"; readonly attempt: number; readonly shard: number }
   /** The attempt is over; without `fault` it reached its end. */
   | { readonly type: "ended"; readonly attempt: number; readonly positionBytes: number; readonly fault?: Fault };
 
 export interface TransfersDeps {
   readonly newHasher: () => ShardHasher;
+  readonly judge: ShardJudge;
   readonly report: (report: TransferReport) => void;
+  /** So many bytes of a blob were fetched from the origin only to compare with them. */
+  readonly onCompared?: (blob: BlobId, bytes: number) => void;
 }
 
 interface Running {
+  readonly order: TransferOrder;
   readonly abort: AbortController;
-  readonly done: Promise<void>;
+  /** Shards that others write to as well: what is in the file is a mixture. */
+  readonly shared: Set<number>;
+  done: Promise<void>;
 }
 
 export class Transfers {
@@ -47,9 +46,15 @@ export class Transfers {
 
   /** Begins an attempt; returns at once. */
   begin(order: TransferOrder): void {
-    const abort = new AbortController();
-    const done = this.#run(order, abort.signal).finally(() => this.#running.delete(order.attempt));
-    this.#running.set(order.attempt, { abort, done });
+    const running: Running = {
+      order,
+      abort: new AbortController(),
+      shared: this.#share(order),
+      done: Promise.resolve(),
+    };
+    this.#dropStale(order, running.shared);
+    this.#running.set(order.attempt, running);
+    running.done = this.#run(running).finally(() => this.#running.delete(order.attempt));
   }
 
   /** Stops an attempt; `ended` follows. An attempt that is over already is left alone. */
@@ -64,30 +69,96 @@ export class Transfers {
     await Promise.all(running.map(({ done }) => done));
   }
 
-  async #run(order: TransferOrder, signal: AbortSignal): Promise<void> {
+  /** The shards that others who write now have in common with this order; they are told, too. */
+  #share(order: TransferOrder): Set<number> {
+    const shared = new Set<number>();
+    for (const other of this.#running.values()) {
+      if (other.order.sink !== order.sink) continue;
+      const mine = new Set(shardsOf(order));
+      for (const shard of shardsOf(other.order)) {
+        if (!mine.has(shard)) continue;
+        shared.add(shard);
+        other.shared.add(shard);
+      }
+    }
+    return shared;
+  }
+
+  /**
+   * What lies in the file where an order begins was given up by whoever gave the order: it is to be written anew. But for the rest of a
+   * first shard that the order goes on with: that was written before, and the last word on it is what the file holds.
+   */
+  #dropStale(order: TransferOrder, shared: Set<number>): void {
+    const { sink, startBytes } = order;
+    const stale: number[] = [];
+    for (const shard of shardsOf(order)) {
+      const from = Math.max(startBytes, shardStart(shard, sink.shardBytes));
+      if (shared.has(shard) || sink.filledUpTo(from) === from) continue;
+      if (from === shardStart(shard, sink.shardBytes)) stale.push(shard);
+      else shared.add(shard);
+    }
+    if (stale.length > 0) void sink.discard(stale);
+  }
+
+  async #run({ order, abort, shared }: Running): Promise<void> {
     const { attempt, startBytes } = order;
+    const { signal } = abort;
     let positionBytes = startBytes;
-    let error: unknown;
+    const trials = new ShardTrials(
+      order,
+      {
+        ...this.#deps,
+        isShared: (shard) => shared.has(shard),
+        onChecked: (shard) => this.#deps.report({ type: "checked", attempt, shard }),
+        onCompared: (bytes) => this.#deps.onCompared?.(order.blob, bytes),
+        onFailed: () => abort.abort(),
+      },
+      signal,
+    );
+    const close = () => trials.close();
+    signal.addEventListener("abort", close, { once: true });
     const events: RangeWriterEvents = {
       onWritten: (written) => {
+        trials.arrived(positionBytes, written);
         positionBytes = written;
         this.#deps.report({ type: "progress", attempt, positionBytes });
       },
-      onChecked: (shard) => this.#deps.report({ type: "checked", attempt, shard }),
+      onWhole: (shard, hash) => trials.whole(shard, hash),
     };
+    let error = await this.#fetch(order, events, signal);
+    const verdict = await trials.settle();
+    signal.removeEventListener("abort", close);
+    // A shard that is not what it should be explains a broken stream, not the other way round.
+    if (verdict !== undefined && (error === undefined || toFault(verdict).code !== "INTERRUPTED")) error = verdict;
+    const fault = error === undefined ? undefined : toFault(error);
+    if (fault !== undefined) this.#dropWrong(order, fault, positionBytes);
+    this.#deps.report({ type: "ended", attempt, positionBytes, ...(fault === undefined ? {} : { fault }) });
+  }
+
+  /** Returns what went wrong. */
+  async #fetch(order: TransferOrder, events: RangeWriterEvents, signal: AbortSignal): Promise<unknown> {
     try {
       const { source } = order;
-      if ("fetch" in source) await fetchIntoFile({ ...order, source }, events, signal);
-      else error = await this.#stream({ ...order, source }, events, signal);
-    } catch (thrown) {
-      error = thrown;
+      if (!("fetch" in source)) return await this.#stream({ ...order, source }, events, signal);
+      await fetchIntoFile({ ...order, source }, events, signal);
+      return undefined;
+    } catch (error) {
+      return error;
     }
-    this.#deps.report({
-      type: "ended",
-      attempt,
-      positionBytes,
-      ...(error === undefined ? {} : { fault: toFault(error) }),
-    });
+  }
+
+  /** Bytes that proved wrong are forgotten before anybody hears of it; while others still write to the shard, the next order does it. */
+  #dropWrong(order: TransferOrder, { code }: Fault, positionBytes: number): void {
+    if (code !== "PEER_CORRUPT" && code !== "PEER_TAINTED") return;
+    const { sink, attempt } = order;
+    const rivals = [...this.#running.values()].filter(
+      ({ order: other }) => other.sink === sink && other.attempt !== attempt,
+    );
+    const held = new Set(rivals.flatMap((rival) => shardsOf(rival.order)));
+    const wrong = shardsOf(order).filter(
+      (shard) => !held.has(shard) && !sink.isChecked(shard) && shardStart(shard, sink.shardBytes) <= positionBytes,
+    );
+    if (wrong.length > 0) void sink.discard(wrong);
   }
 
   /** Returns what went wrong first. */
@@ -97,6 +168,14 @@ export class Transfers {
     if (signal.aborted) throw new SwarmError("INTERRUPTED", "the transfer was stopped before it began");
     return fetchInto(writer, order, signal);
   }
+}
+
+function shardsOf({ startBytes, endBytes, sink }: TransferOrder): number[] {
+  const shards: number[] = [];
+  if (endBytes === startBytes) return shards;
+  const last = shardAt(endBytes - 1, sink.shardBytes);
+  for (let shard = shardAt(startBytes, sink.shardBytes); shard <= last; shard += 1) shards.push(shard);
+  return shards;
 }
 
 type StreamOrder = TransferOrder & { readonly source: RangeSource };

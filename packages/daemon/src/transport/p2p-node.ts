@@ -45,6 +45,8 @@ export interface P2pNodeDeps {
   readonly onConnected: (peer: NodeId) => void;
   /** The last connection to a peer is closed. */
   readonly onDisconnected: (peer: NodeId) => void;
+  /** Whether there is to be no connection with a peer. */
+  readonly isBanned: (peer: NodeId) => boolean;
   /** Best first: which of a peer's hosts to dial. */
   readonly sortHosts: (hosts: readonly string[]) => readonly string[];
 }
@@ -109,7 +111,6 @@ export class P2pNode {
   readonly #deps: P2pNodeDeps;
   readonly #dialer: Dialer;
   readonly #connected = new Map<NodeId, PeerId>();
-  readonly #banned = new Set<NodeId>();
   #libp2p: Libp2p<Services> | undefined;
   #discovery: LanDiscovery | undefined;
 
@@ -210,15 +211,20 @@ export class P2pNode {
     );
   }
 
-  /** Have nothing more to do with a peer while this node runs. */
-  ban(peer: NodeId): void {
-    this.#banned.add(peer);
+  /** Cuts what there is with a peer that was banned. */
+  cut(peer: NodeId): void {
     this.#dialer.forget(peer);
     for (const connection of this.#connectionsOf(peer)) connection.abort(new Error("banned"));
   }
 
   isBanned(peer: NodeId): boolean {
-    return this.#banned.has(peer);
+    return this.#deps.isBanned(peer);
+  }
+
+  /** Whoever is not connected is looked for at once. */
+  async lookAgain(): Promise<void> {
+    this.#dialer.retryAll();
+    await this.#discovery?.refresh();
   }
 
   /** A peer said goodbye: it is not dialled until it is found again. */

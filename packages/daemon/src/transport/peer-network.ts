@@ -5,10 +5,13 @@
  * *out:* {@link PeerEvents}. *never:* decides; touches blobs.
  */
 import { networkInterfaces } from "node:os";
-import type { Stream } from "@libp2p/interface";
+import { dirname, join } from "node:path";
+import type { PrivateKey, Stream } from "@libp2p/interface";
 import { type BlobId, type NodeId, SwarmError } from "@swarmd/protocol";
 import {
   CONTROL_PROTOCOL,
+  EVIDENCE_PROTOCOL,
+  type EvidenceAnswer,
   type Hello,
   type LaneAddress,
   LIBP2P_LINK,
@@ -19,8 +22,10 @@ import {
   type WireAnnouncement,
 } from "@swarmd/protocol/wire";
 import type { Logger } from "../observe/logger.js";
+import { type Ban, BanList } from "./ban-list.js";
 import { Control } from "./control.js";
 import { DIALER_OPTIONS } from "./dialer.js";
+import { type EvidenceDesk, EvidenceExchange } from "./evidence-exchange.js";
 import { GATHER_MS, Gossip } from "./gossip.js";
 import type { LaneRoutes, TicketSource } from "./lanes/ports.js";
 import { InterfaceWatch, POLL_MS } from "./links/interface-watch.js";
@@ -35,7 +40,7 @@ import type { PeerEvents, TicketOffice } from "./ports.js";
 import { StateExchange } from "./state-exchange.js";
 
 export interface PeerNetworkOptions {
-  /** File of the node's key, in the state folder. */
+  /** File of the node's key, in the state folder. The bans lie beside it. */
   readonly keyPath: string;
   readonly port: number;
   /** Addresses to listen on; default all. */
@@ -58,6 +63,8 @@ export interface PeerNetworkOptions {
 export interface PeerNetworkDeps {
   readonly events: PeerEvents;
   readonly tickets: TicketOffice;
+  /** Tells peers what shards rest on; without one, nobody is told. */
+  readonly desk?: EvidenceDesk;
   /** Whether this node takes a blob only over a lane that is encrypted; by itself it leaves that to the other side. */
   readonly mustEncrypt?: (blob: BlobId) => boolean;
   readonly discovery?: DiscoveryFactory;
@@ -77,6 +84,14 @@ export interface PeerView extends BookedPeer {
 /** Goodbyes have so long to leave before everything is closed. */
 const BYE_MS = 500;
 
+const BANS_NAME = "bans.json";
+const NO_DESK: EvidenceDesk = {
+  // biome-ignore lint/correctness/useYield: there is nothing to tell.
+  async *answers() {
+    throw new SwarmError("PEER_DENIED", "this node tells nobody");
+  },
+};
+
 export class PeerNetwork {
   readonly name = "peer-network";
   readonly #options: PeerNetworkOptions;
@@ -85,11 +100,14 @@ export class PeerNetwork {
   readonly #watch: InterfaceWatch;
   readonly #state: StateExchange;
   readonly #control: Control;
+  readonly #evidence: EvidenceExchange;
+  #key: PrivateKey | undefined;
   #node: P2pNode | undefined;
   #gossip: Gossip | undefined;
   /** By the clock on the wall, so that it rises over restarts too. */
   #revision = Date.now();
-  readonly #banned = new Map<NodeId, string>();
+  #bans: BanList | undefined;
+  #banTimer: NodeJS.Timeout | undefined;
   #isStopping = false;
 
   constructor(options: PeerNetworkOptions, deps: PeerNetworkDeps) {
@@ -102,6 +120,7 @@ export class PeerNetwork {
       logger: deps.logger,
     });
     this.#control = new Control({ openStream, tickets: deps.tickets });
+    this.#evidence = new EvidenceExchange({ openStream, desk: deps.desk ?? NO_DESK });
     this.#watch = new InterfaceWatch(
       { pollMs: options.pollMs ?? POLL_MS },
       {
@@ -119,6 +138,13 @@ export class PeerNetwork {
     const { logger, discovery, handlers = {}, events } = this.#deps;
     await this.#watch.start();
     this.#book.setInterfaces(this.#watch.interfaces);
+    this.#key = await loadNodeKey(keyPath);
+    const bans = await BanList.load(join(dirname(keyPath), BANS_NAME), {
+      wallMs: () => Date.now(),
+      onFault: (err) => logger.warn({ err }, "the list of banned peers can't be written"),
+    });
+    this.#bans = bans;
+    this.#awaitBanEnd();
     const node = new P2pNode(
       {
         port,
@@ -128,11 +154,12 @@ export class PeerNetwork {
         dialer: DIALER_OPTIONS,
       },
       {
-        key: await loadNodeKey(keyPath),
+        key: this.#key,
         logger,
         ...(discovery === undefined ? {} : { discovery }),
         onConnected: (peer) => void this.#state.tell(peer, this.#news()),
         onDisconnected: (peer) => this.#drop(peer),
+        isBanned: (peer) => bans.isBanned(peer),
         sortHosts: (all) => sortHosts(this.#watch.interfaces, all),
       },
     );
@@ -140,6 +167,7 @@ export class PeerNetwork {
     await node.start({
       [STATE_PROTOCOL]: (peer, stream) => this.#state.take(peer, stream),
       [CONTROL_PROTOCOL]: (peer, stream) => this.#control.take(peer, stream),
+      [EVIDENCE_PROTOCOL]: (peer, stream) => this.#evidence.take(peer, stream),
       ...handlers,
     });
     this.#gossip = new Gossip(
@@ -161,12 +189,15 @@ export class PeerNetwork {
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#watch.stop();
+    clearTimeout(this.#banTimer);
+    await this.#bans?.flush();
     if (this.#node === undefined) return;
     this.#gossip?.stop();
     const goodbyes = Promise.all(this.#node.peers.map((peer) => this.#state.tell(peer, { records: [], bye: true })));
     await withDeadline(goodbyes, BYE_MS);
     this.#state.stop();
     this.#control.stop();
+    this.#evidence.stop();
     await this.#node.stop();
   }
 
@@ -220,17 +251,56 @@ export class PeerNetwork {
     if (!this.#isStopping) void this.#state.tell(peer, { records: [record], bye: false });
   }
 
-  /** Have nothing more to do with a peer while this node runs. */
+  /** Have nothing more to do with a peer for a while. */
   ban(peer: NodeId, why: string): void {
-    this.#deps.logger.warn({ peer, why }, "banned a peer");
-    this.#banned.set(peer, why);
-    this.#p2p.ban(peer);
+    const ban = this.#bans?.add(peer, why);
+    this.#deps.logger.warn({ peer, why, until: ban && new Date(ban.untilMs).toISOString() }, "banned a peer");
+    this.#p2p.cut(peer);
     this.#drop(peer);
+    this.#awaitBanEnd();
   }
 
-  /** Peers that were banned, and why. */
-  get banned(): readonly { readonly id: NodeId; readonly why: string }[] {
-    return [...this.#banned].map(([id, why]) => ({ id, why }));
+  /** Lifts a ban. @returns whether there was one */
+  unban(peer: NodeId): boolean {
+    if (this.#bans?.lift(peer) !== true) return false;
+    this.#deps.logger.info({ peer }, "a ban was lifted");
+    this.#pardon([peer]);
+    return true;
+  }
+
+  /** Peers that are banned now. */
+  get banned(): readonly Ban[] {
+    return this.#bans?.inForce ?? [];
+  }
+
+  #pardon(peers: readonly NodeId[]): void {
+    for (const peer of peers) this.#deps.events.pardoned?.(peer);
+    void this.#p2p.lookAgain().catch((err: unknown) => this.#deps.logger.debug({ err }, "could not look for peers"));
+    this.#awaitBanEnd();
+  }
+
+  /** Whose ban has ended may come back. */
+  #awaitBanEnd(): void {
+    clearTimeout(this.#banTimer);
+    const next = this.#bans?.inForce[0];
+    if (next === undefined || this.#isStopping) return;
+    const over = () => this.#pardon([next.id]);
+    this.#banTimer = setTimeout(over, Math.max(0, next.untilMs - Date.now()) + 1).unref();
+  }
+
+  isBanned(peer: NodeId): boolean {
+    return this.#bans?.isBanned(peer) ?? false;
+  }
+
+  /** Signs as this node. */
+  async sign(bytes: Uint8Array): Promise<Uint8Array> {
+    if (this.#key === undefined) throw new SwarmError("INTERNAL", "the peer network has not started");
+    return this.#key.sign(bytes);
+  }
+
+  /** Asks a peer what a shard rests on. @throws SwarmError PEER_UNREACHABLE, PEER_STALLED, PEER_FAULT, INTERRUPTED */
+  askEvidence(...args: Parameters<EvidenceExchange["ask"]>): Promise<EvidenceAnswer> {
+    return this.#evidence.ask(...args);
   }
 
   /** Asks peers for tickets to their direct lanes. */

@@ -15,6 +15,8 @@ export interface PeerEvents {
   /** A peer can be reached over these links, best first; again when they change. */
   peerUp(peer: NodeId, routes: readonly PeerRoute[]): void;
   peerDown(peer: NodeId): void;
+  /** A ban has ended or was lifted. */
+  pardoned?(peer: NodeId): void;
   /** A peer's announcement came, by gossip or over a stream; it is signed or came from the peer itself. */
   heard(peer: NodeId, record: WireAnnouncement): void;
 }

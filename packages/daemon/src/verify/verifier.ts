@@ -50,6 +50,14 @@ export class Verifier {
     return mint(blob, found, path, sizeBytes);
   }
 
+  /** Whether a file is what its blob id says, which must name a digest. @throws SwarmError STORE_FAULT, INTERRUPTED on abort */
+  async matches(
+    { path, sizeBytes, blob }: Pick<VerifyFile, "path" | "sizeBytes" | "blob">,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<boolean> {
+    return (await this.#hashFile(path, sizeBytes, blob, signal)) === digestOf(blob)?.hex;
+  }
+
   /** Checks a file of the cache, of whatever size it is, against its blob id. Throws as {@link verifyFile} does. */
   async verifyBlobOnDisk(path: string, blob: BlobId, options: { readonly signal: AbortSignal }): Promise<Verified> {
     return this.verifyFile({ path, sizeBytes: await readSize(path), blob, signal: options.signal });

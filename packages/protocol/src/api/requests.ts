@@ -1,7 +1,7 @@
 /** Checks what a client asks for, at the boundary. Every error names the field. Pure. */
 import { SwarmError, toSwarmError } from "../errors.js";
 import { compileFilePatterns } from "../file-patterns.js";
-import { parseRevision } from "../ids.js";
+import { parseNodeId, parseRevision } from "../ids.js";
 import { findNearest } from "../nearest.js";
 import { parseRate } from "../quantities.js";
 import type {
@@ -12,7 +12,7 @@ import type {
   ShareGatedRule,
 } from "./cluster-types.js";
 import { isUrlTarget, parsePullTarget, parseRepoTarget } from "./targets.js";
-import type { LimitsRequest, PullRequest, RemoveRequest, VerifyRequest } from "./types.js";
+import type { LimitsRequest, PullRequest, RemoveRequest, UnbanRequest, VerifyRequest } from "./types.js";
 
 /** More parallel requests than this help nobody, and look like an attack to the origin. */
 export const MAX_WORKERS = 64;
@@ -65,9 +65,18 @@ export function parseRemoveRequest(body: unknown, names: FieldNames = {}): Remov
 }
 
 /** @throws SwarmError USAGE */
+export function parseUnbanRequest(body: unknown, names: FieldNames = {}): UnbanRequest {
+  const fields = new Fields(body, ["node"], names);
+  return { node: parseNodeId(fields.getText("node")) };
+}
+
+/** @throws SwarmError USAGE */
 export function parseVerifyRequest(body: unknown, names: FieldNames = {}): VerifyRequest {
-  const fields = new Fields(body, ["target"], names);
-  return withoutUndefined({ target: fields.find("target", () => parseRepoTarget(fields.getText("target"))) });
+  const fields = new Fields(body, ["target", "explain"], names);
+  return withoutUndefined({
+    target: fields.find("target", () => parseRepoTarget(fields.getText("target"))),
+    explain: fields.findSwitch("explain"),
+  });
 }
 
 /** @throws SwarmError USAGE */

@@ -27,6 +27,8 @@ import type {
   RemoveRequest,
   RemoveResult,
   StopResult,
+  UnbanRequest,
+  UnbanResult,
   VerifyEvent,
   VerifyRequest,
 } from "./types.js";
@@ -69,6 +71,7 @@ export const ROUTES = {
   pull: stream<PullRequest, PullEvent>("/v1/pull", { last: "done", skippable: ["progress"] }),
   verify: stream<VerifyRequest, VerifyEvent>("/v1/verify", { last: "verified", skippable: [] }),
   limits: json<LimitsRequest, NodeLimits>("POST", "/v1/limits"),
+  unban: json<UnbanRequest, UnbanResult>("POST", "/v1/unban"),
   cluster: json<undefined, ClusterStatus>("GET", "/v1/cluster"),
   clusterCreate: json<ClusterCreateRequest, ClusterCreated>("POST", "/v1/cluster/create"),
   clusterInvite: json<ClusterInviteRequest, ClusterInvitation>("POST", "/v1/cluster/invite"),

@@ -137,6 +137,27 @@ export interface RemoveResult {
 export interface VerifyRequest {
   /** `org/model[@revision]`; everything in the cache if left out. */
   readonly target?: string;
+  /** Say of each file what it rests on. */
+  readonly explain?: boolean;
+}
+
+/** What a file rests on. */
+export interface FileGround {
+  /** Whose digest it was held against, now. */
+  readonly digest: "sha256" | "git-sha1";
+  /** Whether the origin said so, or only the name under which it lies in the cache. */
+  readonly vouchedBy: "origin" | "name";
+  /** When this node fetched it; `null` when another program did, or when it is too small to keep a record of. ISO 8601. */
+  readonly fetchedAt: string | null;
+  /** What its shards rested on while it was arriving. */
+  readonly shards: {
+    readonly origin: number;
+    readonly digest: number;
+    readonly proof: number;
+    readonly unknown: number;
+    /** By the node that vouched. */
+    readonly attestation: Readonly<Record<string, number>>;
+  } | null;
 }
 
 /** One line per file, then `verified`. */
@@ -148,6 +169,8 @@ export type VerifyEvent =
       readonly bytes: number;
       readonly ok: boolean;
       readonly problem?: string;
+      /** When it was asked for, and the file is right. */
+      readonly restsOn?: FileGround;
     }
   | { readonly type: "verified"; readonly files: number; readonly bytes: number; readonly bad: number }
   | ErrorEvent;
@@ -210,8 +233,18 @@ export interface LinkStatus {
 export interface BannedPeer {
   readonly id: string;
   readonly why: string;
-  /** `null`: until this node is restarted. */
-  readonly leftMs: number | null;
+  /** How often it was banned, this time included: each time for longer. */
+  readonly times: number;
+  readonly leftMs: number;
+}
+
+export interface UnbanRequest {
+  readonly node: string;
+}
+
+/** Who is banned still. */
+export interface UnbanResult {
+  readonly banned: readonly BannedPeer[];
 }
 
 export interface PullStatus {

@@ -100,7 +100,7 @@ test("wanters and seeds: only peers that are up and not banned", () => {
   assert.equal(catalog.wanters(blob).length, 0);
   catalog.peerUp(PEER, [], 0);
   assert.equal(catalog.wanters(blob).length, 1);
-  catalog.ban(PEER);
+  catalog.ban(PEER, 0);
   assert.equal(catalog.wanters(blob).length, 0);
   assert.equal(blob.holders[1], 0);
 });

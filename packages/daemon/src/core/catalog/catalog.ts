@@ -146,11 +146,23 @@ export class Catalog {
     this.#touch(peer);
   }
 
-  ban(id: NodeId): void {
-    const peer = this.peers.get(id);
+  /** Also one that is gone: it may come back. */
+  ban(id: NodeId, nowMs: number): void {
+    const peer = this.#peer(id, nowMs);
     if (peer === undefined) return;
     peer.isBanned = true;
     for (const blob of [...peer.blobs.keys()]) this.#forget(peer, blob);
+  }
+
+  /** A ban is over: what it says counts again. */
+  pardon(id: NodeId): void {
+    const peer = this.peers.get(id);
+    if (peer?.isBanned !== true) return;
+    peer.isBanned = false;
+    peer.strikes = 0;
+    peer.failures = 0;
+    peer.notBeforeMs = 0;
+    this.#touch(peer);
   }
 
   /** @returns the blobs of which something changed; undefined when the announcement was dropped. */

@@ -35,13 +35,6 @@ export class PeerNotes {
     this.blobKey = blobKey;
   }
 
-  /** A peer gave bytes of a shard. */
-  contributed(shard: number, peer: NodeId): void {
-    const contributors = this.#contributors.get(shard);
-    if (contributors === undefined) this.#contributors.set(shard, new Set([peer]));
-    else contributors.add(peer);
-  }
-
   /** Peers that gave bytes of a shard that is not checked yet. */
   contributors(shard: number): ReadonlySet<NodeId> {
     return this.#contributors.get(shard) ?? NOBODY;
@@ -92,18 +85,26 @@ export class PeerNotes {
     return this.#hints.get(shard) ?? [];
   }
 
-  /** Bytes of the shard come. */
-  flows(shard: number): void {
-    this.waitingSince.delete(shard);
-    this.#refusals.delete(shard);
-    this.#hints.delete(shard);
+  /** Bytes of the shard come, from this peer or from the origin. */
+  flows(shard: number, peer: NodeId | undefined): void {
+    this.#forgetRefusals(shard);
+    if (peer === undefined) return;
+    const contributors = this.#contributors.get(shard);
+    if (contributors === undefined) this.#contributors.set(shard, new Set([peer]));
+    else contributors.add(peer);
   }
 
   /** The shard is there. */
   done(shard: number): void {
-    this.flows(shard);
+    this.#forgetRefusals(shard);
     this.waits.delete(shard);
     this.#contributors.delete(shard);
     this.#avoided.delete(shard);
+  }
+
+  #forgetRefusals(shard: number): void {
+    this.waitingSince.delete(shard);
+    this.#refusals.delete(shard);
+    this.#hints.delete(shard);
   }
 }

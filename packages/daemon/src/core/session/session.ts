@@ -34,6 +34,8 @@ export class Session {
   readonly notes: PeerNotes;
   /** How often the whole file did not match its digest. */
   corruptions = 0;
+  /** How often somebody was found to have vouched for wrong bytes of it. */
+  lies = 0;
   /** May peers give us the blob; may the origin. Derived from the pulls. */
   peersAllowed = true;
   originAllowed = true;
@@ -85,10 +87,11 @@ export class Session {
     this.#step("fetching", "finishing");
   }
 
-  /** finishing -> fetching: these shards are worthless. Where a liar among the peers is known, it counts for nothing else. */
+  /** finishing -> fetching, fetching -> fetching: these shards are worthless. Where a liar among the peers is known, it is his fault alone. */
   corrupt(shards: readonly number[], isPeersFault: boolean): void {
-    this.#step("finishing", "fetching");
-    if (!isPeersFault) this.corruptions += 1;
+    if (this.#phase !== "fetching") this.#step("finishing", "fetching");
+    if (isPeersFault) this.lies += 1;
+    else this.corruptions += 1;
     for (const shard of shards) if (this.shards.held.has(shard)) this.shards.reject(shard);
   }
 
