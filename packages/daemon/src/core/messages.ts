@@ -35,6 +35,7 @@ export type Reason =
   | "retry"
   | "fallback"
   | "yield"
+  | "step-down"
   | "peers-off"
   | "wait:duty-elsewhere"
   | "wait:wants"
