@@ -141,7 +141,7 @@ export const TARGETS: readonly FuzzTarget[] = [
     name: "control-request",
     decode: stable(decodeControlRequest, encodeControlRequest),
     codes: PEER_ONLY,
-    samples: [encodeControlRequest({ type: "ticket", blob: BLOB, encrypted: true })],
+    samples: [encodeControlRequest({ type: "ticket", blob: BLOB, encrypted: true, hasAccess: true })],
   },
   {
     name: "control-response",
