@@ -19,6 +19,7 @@ import {
   stopDaemon,
 } from "../support/binaries.js";
 import { assertCacheIsSound } from "../support/cache-checks.js";
+import { daemonClient } from "../support/daemon-client.js";
 import { EmbeddedHub } from "../support/hub/hub.js";
 import { PacketCapture } from "../support/packet-capture.js";
 
@@ -97,10 +98,11 @@ async function until(what: string, isTrue: () => Promise<boolean>): Promise<void
   }
 }
 
+const askable = ({ folders }: Node) => daemonClient(folders.stateDir);
+const soon = () => ({ signal: AbortSignal.timeout(MEETING_MS) });
 const connected = async (node: Node) =>
-  (await swarm<ClusterStatus>(node, "cluster", "status")).members.filter((one) => one.isConnected && !one.isSelf)
-    .length;
-const peersOf = async (node: Node) => (await swarm<unknown[]>(node, "peers")).length;
+  (await askable(node).cluster(undefined, soon())).members.filter((one) => one.isConnected && !one.isSelf).length;
+const peersOf = async (node: Node) => (await askable(node).status(undefined, soon())).peers.length;
 
 interface Done {
   readonly bytesFromOrigin: number;
