@@ -44,6 +44,7 @@ import {
   type WireMember,
 } from "@swarmd/protocol/wire";
 import { EVIDENCE_TARGETS } from "./evidence-targets.js";
+import { PROOF_TARGETS } from "./proof-targets.js";
 import { gguf, safetensors } from "./samples.js";
 
 export interface FuzzTarget {
@@ -141,7 +142,7 @@ export const TARGETS: readonly FuzzTarget[] = [
     name: "control-request",
     decode: stable(decodeControlRequest, encodeControlRequest),
     codes: PEER_ONLY,
-    samples: [encodeControlRequest({ type: "ticket", blob: BLOB, encrypted: true })],
+    samples: [encodeControlRequest({ type: "ticket", blob: BLOB, encrypted: true, hasAccess: true })],
   },
   {
     name: "control-response",
@@ -226,6 +227,7 @@ export const TARGETS: readonly FuzzTarget[] = [
     samples: [encodeMember(MEMBER)],
     words: ["/ip4/", "/ip6/", "/tcp/"],
   },
+  ...PROOF_TARGETS,
   {
     name: "lane-response-head",
     decode: (bytes) => {

@@ -107,6 +107,12 @@ export class Engine {
     return (this.#state.library.get(blob) ?? this.#state.sessions.get(blob)?.spec)?.isPrivate;
   }
 
+  /** Whether the origin lets this node have a private blob that it is pulling: members are told with each question. */
+  hasAccess(blob: BlobId): boolean {
+    const spec = this.#state.sessions.get(blob)?.spec;
+    return spec?.isPrivate === true && spec.hasAccess === true;
+  }
+
   /** How far a blob is; undefined when nobody wants it. */
   view(blob: BlobId): BlobView | undefined {
     const session = this.#state.sessions.get(blob);
@@ -160,6 +166,7 @@ export class Engine {
         return true;
       case "sharing":
         this.#state.sharing = input.sharing;
+        this.#state.claims.clear();
         this.#announcer.startOver();
         return true;
       case "progress":
@@ -193,7 +200,11 @@ export class Engine {
       case "peer-up":
         this.#peerUp(input);
         return true;
+      case "claim":
+        this.#uploads.claim(input.peer, input.blob);
+        return false;
       case "peer-down":
+        this.#state.claims.delete(input.peer);
         this.#state.catalog.peerDown(input.peer);
         return true;
       case "pardon":
@@ -351,7 +362,7 @@ export class Engine {
   }
 }
 
-type SwarmInput = Of<"have" | "lost" | "peer-up" | "peer-down" | "pardon" | "heard" | "asked" | "served">;
+type SwarmInput = Of<"have" | "lost" | "peer-up" | "peer-down" | "pardon" | "claim" | "heard" | "asked" | "served">;
 
 /** Less says more about latency than about rate. */
 const MEASURE_FROM_BYTES = 1024 * 1024;

@@ -64,6 +64,8 @@ export class EngineState {
   originRequests: number;
   /** Who gets private blobs. */
   sharing: Sharing;
+  /** Private blobs that members said their own tokens open; of what is here, so there are not many. */
+  readonly claims = new Map<NodeId, Set<BlobId>>();
   readonly sessions = new Map<BlobId, Session>();
   readonly attempts = new Map<AttemptId, Attempt>();
   readonly origin = new OriginHealth();

@@ -36,7 +36,7 @@ import { loadNodeKey } from "./node-key.js";
 import { type DiscoveryFactory, P2pNode, type PeerStreamHandler } from "./p2p-node.js";
 import { parsePeerAddress } from "./peer-address.js";
 import { type BookedPeer, PeerBook } from "./peer-book.js";
-import type { PeerEvents, TicketOffice } from "./ports.js";
+import type { PeerEvents, TicketOffice, TicketTerms } from "./ports.js";
 import { StateExchange } from "./state-exchange.js";
 
 export interface PeerNetworkOptions {
@@ -65,8 +65,8 @@ export interface PeerNetworkDeps {
   readonly tickets: TicketOffice;
   /** Tells peers what shards rest on; without one, nobody is told. */
   readonly desk?: EvidenceDesk;
-  /** Whether this node takes a blob only over a lane that is encrypted; by itself it leaves that to the other side. */
-  readonly mustEncrypt?: (blob: BlobId) => boolean;
+  /** What this node says when it asks for a ticket; by itself, nothing. */
+  readonly terms?: (blob: BlobId) => TicketTerms;
   readonly discovery?: DiscoveryFactory;
   /** Addresses, this node's or a peer's, went away: whoever talks over them would not notice for a long time. */
   readonly onAddressesGone?: (hosts: readonly string[]) => void;
@@ -305,10 +305,8 @@ export class PeerNetwork {
 
   /** Asks peers for tickets to their direct lanes. */
   get tickets(): TicketSource {
-    const { mustEncrypt = () => false } = this.#deps;
-    return {
-      get: (peer, blob, { signal }) => this.#control.ticket(peer, blob, { signal, encrypted: mustEncrypt(blob) }),
-    };
+    const { terms = () => ({ encrypted: false, hasAccess: false }) } = this.#deps;
+    return { get: (peer, blob, { signal }) => this.#control.ticket(peer, blob, { signal, ...terms(blob) }) };
   }
 
   /** Knows where the direct lanes of peers are. The libp2p lane has no address: it is the connection that there is. */
