@@ -16,7 +16,7 @@ const HOSTS = 4;
 const START_MS = 20_000;
 /** The product promises a second, which `npm run lan` measures where the machine is quiet. */
 const KNOWN_AT_LAST_MS = 8_000;
-/** Who is quiet for ten seconds is asked, and has three to answer. */
+/** Who is quiet for ten seconds is asked; its machine and then its program have three and a half to answer. */
 const NOTICED_AT_LAST_MS = 25_000;
 /** The product promises ten seconds. */
 const BACK_AT_LAST_MS = 20_000;

@@ -56,6 +56,8 @@ export interface P2pNodeDeps {
   readonly isBanned: (peer: NodeId) => boolean;
   /** Best first: which of a peer's hosts to dial. */
   readonly sortHosts: (hosts: readonly string[]) => readonly string[];
+  /** A port of a peer at which a connection may be tried at little cost to it. */
+  readonly findDoor: (peer: NodeId) => number | undefined;
   /** Whether a host is on a LAN of ours; undefined is a name. */
   readonly isNear: (host: string | undefined) => boolean;
 }
@@ -79,8 +81,10 @@ const STREAM_OPEN_MS = 5_000;
 const PING_INTERVAL_MS = 60_000;
 /** A peer under full load still answers in this time. */
 const PING_TIMEOUT_MS = 10_000;
-/** Of a quiet peer; its machine may answer in its place, so this need not wait for a busy program. */
-const ANSWER_MS = 3_000;
+/** For a quiet peer's machine: a first packet that is lost is sent again after a second. */
+const MACHINE_ANSWER_MS = 1_500;
+/** For its program, if the machine said nothing: there are firewalls that leave us without an answer. */
+const PROGRAM_ANSWER_MS = 2_000;
 const PING_PROTOCOL = "/ipfs/ping/1.0.0";
 /** How often peers are looked for that were lost; with many peers less often, for an answer to one is heard by all. */
 const SEEK_MS = 3_000;
@@ -379,18 +383,18 @@ export class P2pNode {
     return this.peers.flatMap((peer) => this.#connectionsOf(peer).map((connection) => ({ peer, connection })));
   }
 
-  /** Its program opens a stream, or at least its machine takes or refuses a connection. */
+  /** Its machine takes or refuses a TCP connection, which costs next to nothing; or else its program opens a stream. */
   async #answers(connection: Connection): Promise<boolean> {
     const { host, port } = connection.remoteAddr.toOptions();
-    const opened = connection
-      .newStream(PING_PROTOCOL, { signal: AbortSignal.timeout(ANSWER_MS) })
-      .then((stream) => stream.close())
-      .then(
-        () => true,
-        () => false,
-      );
-    const answers = await Promise.all([opened, isReachable(host, port, ANSWER_MS)]);
-    return answers.includes(true);
+    const door = this.#deps.findDoor(toNodeId(connection.remotePeer)) ?? port;
+    if (await isReachable(host, door, MACHINE_ANSWER_MS)) return true;
+    try {
+      const stream = await connection.newStream(PING_PROTOCOL, { signal: AbortSignal.timeout(PROGRAM_ANSWER_MS) });
+      await stream.close({ signal: AbortSignal.timeout(PROGRAM_ANSWER_MS) });
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** Who was lost may be back, and may have waited long before it dials again: asking the LAN costs next to nothing. */

@@ -164,6 +164,7 @@ export class PeerNetwork {
         onDisconnected: (peer) => this.#drop(peer),
         isBanned: (peer) => bans.isBanned(peer),
         sortHosts: (all) => sortHosts(this.#watch.interfaces, all),
+        findDoor: (peer) => this.#book.find(peer)?.hello.lanes[0]?.port,
         isNear: (host) => host !== undefined && findNear(this.#watch.interfaces, host) !== undefined,
       },
     );
