@@ -91,7 +91,7 @@ const SEEK_MS = 3_000;
 const SEEK_PER_PEER_MS = 300;
 const STOP_MS = 3_000;
 /** The node that has the greater id lets the other dial, for so long: else both do. */
-const DIAL_COURTESY_MS = 150;
+const DIAL_COURTESY_MS = 1_000;
 /** Streams of one kind that a peer may have open at a time. */
 const STREAMS_PER_PROTOCOL = 32;
 
