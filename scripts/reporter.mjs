@@ -22,8 +22,9 @@ export default async function* report(source) {
       yield `measured: ${data.message}\n`;
     }
     if (type !== "test:pass" && type !== "test:fail") continue;
-    // A suite is no test of its own; a file that dies before its first test is.
-    if (data.details?.type === "suite" && data.details?.error?.failureType !== "hookFailed") continue;
+    // A suite is no test of its own, unless its tests are all left out; a file that dies before its first test is one.
+    const isSuite = data.details?.type === "suite" && data.details?.error?.failureType !== "hookFailed";
+    if (isSuite && data.skip === undefined) continue;
     const where = data.file ? relative(process.cwd(), data.file) : "";
     if (data.skip !== undefined) {
       skipped += 1;

@@ -88,7 +88,7 @@ const ROOMS: readonly Room[] = [
   {
     at: `${DAEMON}/discovery`,
     mayImport: [],
-    packages: [PROTOCOL, "node:os", "@libp2p/interface", "@libp2p/mdns", "@multiformats/multiaddr"],
+    packages: [PROTOCOL, "node:*", "@libp2p/interface", "@libp2p/mdns", "@multiformats/multiaddr", "dns-packet"],
     because: "it finds peers; who connects to them is not its business",
   },
   {
@@ -124,6 +124,7 @@ const ROOMS: readonly Room[] = [
       `${DAEMON}/verify/shard-hasher.ts`,
       `${DAEMON}/verify/xet/range-check.ts`,
       `${DAEMON}/transport/bounded.ts`,
+      `${DAEMON}/transport/reachability.ts`,
     ],
     packages: [PROTOCOL, "node:*", "koffi", "selfsigned", "@libp2p/interface"],
     because: "it carries bytes between nodes; its threads hash, and no function can be handed to a thread",

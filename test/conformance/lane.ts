@@ -213,6 +213,36 @@ export function describeLane(maker: LaneMaker): void {
       await receiver.assertHolds(content, 0, SHARD_BYTES);
     });
 
+    it("lets an asker wait for its turn, which begins with no word of its own", async () => {
+      const { content, sender, receiver, lane } = await pair();
+      sender.isParking = true;
+      const fetch = receiver.fetch(lane.source, 0, SHARD_BYTES);
+      await until(() => sender.parkedCount === 1);
+      sender.letIn();
+      assert.equal((await fetch.done).fault, undefined);
+      await receiver.assertHolds(content, 0, SHARD_BYTES);
+      await settled(sender);
+      assert.equal(sender.servedCount, 1);
+    });
+
+    it("tells at once when an asker leaves that waits for its turn, and goes on with others", async () => {
+      const { content, sender, receiver, lane } = await pair();
+      sender.isParking = true;
+      const [first, second] = [0, 1].map((shard) =>
+        receiver.fetch(lane.source, shard * SHARD_BYTES, (shard + 1) * SHARD_BYTES),
+      );
+      await until(() => sender.parkedCount === 2);
+      first?.cancel();
+      assert.equal((await first?.done)?.fault?.code, "INTERRUPTED");
+      await until(() => sender.servedCount === 1);
+      assert.equal(sender.parkedCount, 1);
+      sender.letIn();
+      assert.equal((await second?.done)?.fault, undefined);
+      await receiver.assertHolds(content, SHARD_BYTES, 2 * SHARD_BYTES);
+      await settled(sender);
+      assert.equal(sender.servedCount, 2);
+    });
+
     it("blames the peer when the sender stops midway; another one can go on from there", async () => {
       const content = contentOf(SIZE_BYTES);
       const [sender, receiver, other] = [await node(), await node(), await node()];

@@ -44,7 +44,8 @@ import {
   type WireMember,
 } from "@swarmd/protocol/wire";
 import { EVIDENCE_TARGETS } from "./evidence-targets.js";
-import { PROOF_TARGET } from "./proof-target.js";
+import { PROOF_TARGETS } from "./proof-targets.js";
+import { RANGE_CHECK_TARGET } from "./range-check-target.js";
 import { gguf, safetensors } from "./samples.js";
 
 export interface FuzzTarget {
@@ -142,7 +143,7 @@ export const TARGETS: readonly FuzzTarget[] = [
     name: "control-request",
     decode: stable(decodeControlRequest, encodeControlRequest),
     codes: PEER_ONLY,
-    samples: [encodeControlRequest({ type: "ticket", blob: BLOB, encrypted: true })],
+    samples: [encodeControlRequest({ type: "ticket", blob: BLOB, encrypted: true, hasAccess: true })],
   },
   {
     name: "control-response",
@@ -227,6 +228,7 @@ export const TARGETS: readonly FuzzTarget[] = [
     samples: [encodeMember(MEMBER)],
     words: ["/ip4/", "/ip6/", "/tcp/"],
   },
+  ...PROOF_TARGETS,
   {
     name: "lane-response-head",
     decode: (bytes) => {
@@ -292,7 +294,7 @@ export const TARGETS: readonly FuzzTarget[] = [
     words: ['"weight_map":{', "../", "..\\\\", "\\u0000", "C:", "__proto__", "null"],
   },
   ...EVIDENCE_TARGETS,
-  PROOF_TARGET,
+  RANGE_CHECK_TARGET,
 ];
 
 /** Tensors lie in the file, in order, one behind the other. */

@@ -77,6 +77,11 @@ export class Lan {
     for (const host of apart) host.moveTo("eth0", ISLAND);
   }
 
+  /** What a host sends over this cable vanishes, and what is sent to it; both ends still see their link up. */
+  deaden(host: LanHost, iface: string): void {
+    host.moveTo(iface, ISLAND);
+  }
+
   heal(): void {
     for (const host of this.hosts) host.moveBack("eth0");
   }

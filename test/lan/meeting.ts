@@ -11,14 +11,23 @@ const LOOK_MS = 50;
  * @returns milliseconds from the call until the last of them did
  * @throws Error that names who lacks whom
  */
-export async function waitUntilMet(nodes: readonly LanNode[], deadlineMs: number): Promise<number> {
+export async function waitUntilMet(
+  nodes: readonly LanNode[],
+  deadlineMs: number,
+  lookMs: number = LOOK_MS,
+): Promise<number> {
   const startMs = performance.now();
-  await Promise.all(nodes.map((node) => waitForPeers(node, nodes.length - 1, deadlineMs)));
+  await Promise.all(nodes.map((node) => waitForPeers(node, nodes.length - 1, deadlineMs, lookMs)));
   return performance.now() - startMs;
 }
 
 /** @returns milliseconds until the node had that many peers. @throws Error when it never has */
-export async function waitForPeers(node: LanNode, count: number, deadlineMs: number): Promise<number> {
+export async function waitForPeers(
+  node: LanNode,
+  count: number,
+  deadlineMs: number,
+  lookMs: number = LOOK_MS,
+): Promise<number> {
   const startMs = performance.now();
   for (;;) {
     const known = await node.peers();
@@ -27,6 +36,6 @@ export async function waitForPeers(node: LanNode, count: number, deadlineMs: num
     if (elapsedMs > deadlineMs) {
       throw new Error(`after ${deadlineMs} ms, ${node.host.name} knows ${known.length} of ${count} peers`);
     }
-    await sleep(LOOK_MS);
+    await sleep(lookMs);
   }
 }

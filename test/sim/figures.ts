@@ -33,6 +33,11 @@ export function deceitsOf(outcome: Outcome): Deceit[] {
   );
 }
 
+/** How often a node took over from another on duty, left duty to another, or declined all of it. */
+function changesOfDuty({ reasons }: Outcome): number {
+  return (["takeover", "yield", "step-down"] as const).reduce((sum, reason) => sum + (reasons.get(reason) ?? 0), 0);
+}
+
 export function figuresOf(outcome: Outcome, plan: Plan): Figures {
   const size = plan.files.reduce((sum, bytes) => sum + bytes, 0);
   const nodes = pullers(outcome);
@@ -56,6 +61,7 @@ export function figuresOf(outcome: Outcome, plan: Plan): Figures {
     caught: shareOf(caught.length, deceivers.length),
     wronged: wronged.length / honest.length,
     right: shareOf(nodes.filter(isRight).length, nodes.length),
+    restless: changesOfDuty(outcome) / plan.files.reduce((sum, bytes) => sum + Math.ceil(bytes / plan.shardBytes), 0),
     wasted:
       nodes.reduce((sum, node) => sum + Math.max(0, node.receivedBytes / size - 1), 0) / Math.max(1, nodes.length),
   };

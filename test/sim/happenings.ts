@@ -1,4 +1,4 @@
-/** What befalls nodes and their network midway: crashes, hangs, slow links, a LAN that falls in two and heals. */
+/** What befalls nodes and their network midway: crashes, hangs, slow links, starved processors, a LAN that falls in two and heals. */
 import type { Gossip } from "./gossip.js";
 import type { Ground } from "./ground.js";
 import type { Happening } from "./scenario.js";
@@ -30,6 +30,7 @@ export class Happenings {
       const node = this.#ground.nodes[happening.node] as SimNode;
       if (happening.kind === "crash") this.#crash(node);
       else if (happening.kind === "stall") this.#hang(node);
+      else if (happening.kind === "pause") this.#pause(node, happening.forMs);
       else this.#transfers.slowDown(node, happening.factor);
     }
   }
@@ -46,6 +47,10 @@ export class Happenings {
   #hang(node: SimNode): void {
     node.isHung = true;
     this.#transfers.slowDown(node, 0);
+  }
+
+  #pause(node: SimNode, forMs: number): void {
+    node.pausedUntilMs = Math.max(node.pausedUntilMs, this.#ground.nowMs + forMs);
   }
 
   #split(first: number): void {

@@ -43,6 +43,7 @@ const NAMES: Record<Figure, string> = {
   wronged: "honest nodes banned by an honest one",
   right: "nodes that ended with right content",
   wasted: "bytes received twice",
+  restless: "changes of duty ÷ shards",
 };
 
 /** A Markdown table with one line per target. */

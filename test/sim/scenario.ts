@@ -30,6 +30,8 @@ export type Happening =
   | { readonly atMs: number; readonly kind: "stall"; readonly node: number }
   /** Its links get slower. */
   | { readonly atMs: number; readonly kind: "slow"; readonly node: number; readonly factor: number }
+  /** Its processor is taken away for a while: nothing of it moves, and what comes meanwhile is dealt with afterwards. */
+  | { readonly atMs: number; readonly kind: "pause"; readonly node: number; readonly forMs: number }
   /** Nodes below `first` and the others no longer reach each other. */
   | { readonly atMs: number; readonly kind: "partition"; readonly first: number }
   | { readonly atMs: number; readonly kind: "heal" };
@@ -75,7 +77,8 @@ export type Figure =
   | "caught"
   | "wronged"
   | "right"
-  | "wasted";
+  | "wasted"
+  | "restless";
 
 export interface Target {
   readonly figure: Figure;

@@ -189,6 +189,32 @@ const slow = disturbed(
   ],
 );
 
+/** As long as a machine swaps, or as another program takes all of its processors. */
+const PAUSE_MS = { low: 500, high: 4_000 };
+const BETWEEN_PAUSES_MS = { low: 2_000, high: 20_000 };
+
+const starved = disturbed(
+  "starved",
+  "the processors of half the nodes are taken away for seconds, now and then",
+  (nodes, dice) => dice.pick(Math.ceil(nodes / 2), nodes).flatMap((node) => pausesOf(node, dice)),
+  [
+    { figure: "ended", worst: 1, isLeast: true },
+    { figure: "egress", median: 1.05, worst: 1.05 },
+    { figure: "restless", median: 0.2, worst: 0.5 },
+  ],
+);
+
+function pausesOf(node: number, dice: import("./dice.js").Dice): Happening[] {
+  const pauses: Happening[] = [];
+  const next = () => dice.between(BETWEEN_PAUSES_MS.low, BETWEEN_PAUSES_MS.high);
+  for (let atMs = next(); atMs < 2 * wanMs; ) {
+    const forMs = dice.between(PAUSE_MS.low, PAUSE_MS.high);
+    pauses.push({ atMs, kind: "pause", node, forMs });
+    atMs += forMs + next();
+  }
+  return pauses;
+}
+
 const partition = disturbed(
   "partition",
   "the LAN falls into two halves midway and heals when both are nearly done",
@@ -290,6 +316,7 @@ export const SCENARIOS: readonly Scenario[] = [
   stall,
   churn,
   slow,
+  starved,
   partition,
   lossy,
   liars,

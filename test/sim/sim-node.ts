@@ -1,5 +1,6 @@
 /** One simulated machine: an engine, what its store holds, and what is measured of it. */
 import { Engine, SWARM_DEFAULTS } from "@swarmd/daemon/core/engine";
+import type { Input } from "@swarmd/daemon/core/messages";
 import { type NodeId, parseNodeId } from "@swarmd/protocol";
 import type { Dice } from "./dice.js";
 import type { NodePlan, Plan } from "./scenario.js";
@@ -15,6 +16,10 @@ export interface SimNode {
   isUp: boolean;
   /** Hangs: takes part in nothing, but nobody is told. */
   isHung: boolean;
+  /** Its processor is taken away until then. */
+  pausedUntilMs: number;
+  /** What came meanwhile. */
+  readonly backlog: Input[];
   wakeAtMs: number;
   /** Per blob: shards with wrong bytes in them. */
   readonly bad: readonly Set<number>[];
@@ -50,6 +55,8 @@ export function newSimNode(index: number, plan: Plan, tag: string, dice: Dice): 
     }),
     isUp: false,
     isHung: false,
+    pausedUntilMs: 0,
+    backlog: [],
     wakeAtMs: Number.POSITIVE_INFINITY,
     bad: plan.files.map(() => new Set<number>()),
     vouched: plan.files.map(() => new Map<number, NodeId>()),

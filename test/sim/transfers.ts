@@ -278,7 +278,9 @@ export class Transfers {
     const from = flows.from[slot] as number;
     const position = flows.position[slot] as number;
     const end = flows.end[slot] as number;
+    if (this.#isPaused(flows.to[slot] as number)) return 0;
     if (from === ORIGIN) return end - position;
+    if (this.#isPaused(from)) return 0;
     const source = this.#ground.nodes[from] as SimNode;
     const { partition, plan } = this.#ground;
     if (partition !== undefined && from < partition !== (flows.to[slot] as number) < partition) return 0;
@@ -288,6 +290,10 @@ export class Transfers {
     const shard = Math.floor((end - 1) / plan.shardBytes);
     const watermark = this.holdings.watermarks[this.holdings.indexOf(from, blob, shard)] as number;
     return shard * plan.shardBytes + watermark - position;
+  }
+
+  #isPaused(node: number): boolean {
+    return (this.#ground.nodes[node] as SimNode).pausedUntilMs > this.#ground.nowMs;
   }
 
   #move(slot: number, bytes: number): void {

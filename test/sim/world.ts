@@ -131,6 +131,29 @@ export class World implements Ground {
 
   send(node: SimNode, input: Input): void {
     if (!node.isUp || node.isHung || (node.plan.isLiar === true && input.type !== "peer-up")) return;
+    if (node.pausedUntilMs > this.nowMs || node.backlog.length > 0) {
+      this.#putOff(node, input);
+      return;
+    }
+    this.#give(node, input);
+  }
+
+  /** What came while the node was paused is dealt with afterwards, in order. */
+  #putOff(node: SimNode, input: Input): void {
+    node.backlog.push(input);
+    if (node.backlog.length === 1) this.#queue.add(node.pausedUntilMs, () => this.#catchUp(node));
+  }
+
+  #catchUp(node: SimNode): void {
+    if (node.pausedUntilMs > this.nowMs) {
+      this.#queue.add(node.pausedUntilMs, () => this.#catchUp(node));
+      return;
+    }
+    const inputs = node.backlog.splice(0);
+    if (node.isUp && !node.isHung) for (const input of inputs) this.#give(node, input);
+  }
+
+  #give(node: SimNode, input: Input): void {
     this.#inputs += 1;
     const effects = this.#inputs % TIMED_EVERY === 0 ? this.#handleTimed(node, input) : this.#handle(node, input);
     for (const effect of effects) this.#carryOut(node, effect);

@@ -44,6 +44,9 @@ export class LaneNode {
   /** What the engine says to whoever asks. */
   verdict: Verdict = { kind: "serve" };
   readonly asked: { readonly shard: number; readonly startBytes: number }[] = [];
+  /** Whether askers wait until they are let in, or leave. */
+  isParking = false;
+  readonly #parked = new Map<number, (verdict: Verdict) => void>();
   servedCount = 0;
   lastRequest = 0;
   readonly #root: string;
@@ -71,10 +74,13 @@ export class LaneNode {
         ask: async ({ request, shard, startBytes }) => {
           this.lastRequest = request;
           this.asked.push({ shard, startBytes });
-          return this.verdict;
+          if (!this.isParking) return this.verdict;
+          return new Promise<Verdict>((resolve) => this.#parked.set(request, resolve));
         },
-        served: () => {
+        served: (request) => {
           this.servedCount += 1;
+          this.#parked.get(request)?.({ kind: "refuse", code: "PEER_BUSY", redirect: [] });
+          this.#parked.delete(request);
         },
       },
       reader: { open: (blob) => store.openBlob(blob) },
@@ -97,6 +103,17 @@ export class LaneNode {
     const opened = await store.openStaging({ blob: id, sizeBytes, shardBytes, repo: undefined, signal });
     assert.ok(opened.kind === "staging");
     return new LaneNode(root, store, opened.staging, options, uploadLimit);
+  }
+
+  /** How many askers wait for their turn. */
+  get parkedCount(): number {
+    return this.#parked.size;
+  }
+
+  /** Those that wait have their turn. */
+  letIn(): void {
+    for (const resolve of this.#parked.values()) resolve(this.verdict);
+    this.#parked.clear();
   }
 
   /** Puts bytes into the staging file, as a transfer of its own would: from then on they may be served. */

@@ -11,8 +11,9 @@ export interface MemoryLaneOptions {
 export function memoryLane(handler: LaneHandler, asker: NodeId, options: MemoryLaneOptions = {}): RangeSource {
   return {
     async read(blob, startBytes, endBytes, sink, { signal }) {
-      const answer = await handler.handle({ peer: asker, blob, startBytes, endBytes });
+      const answer = await handler.handle({ peer: asker, blob, startBytes, endBytes }, { signal });
       if (answer.kind === "refuse") {
+        if (signal.aborted) throw new SwarmError("INTERRUPTED", "the asker left");
         const { code, message, redirect, retryAfterMs } = answer;
         throw new SwarmError(code, message, { redirect, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
       }

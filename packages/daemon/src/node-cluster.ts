@@ -62,12 +62,17 @@ export async function openCluster(config: NodeConfig, deps: NodeClusterDeps): Pr
     },
   );
   await cluster.load();
-  const manifests = new MemberManifests(network);
+  const manifests = new MemberManifests({
+    ask: network.ask,
+    get connected() {
+      return cluster.reachable;
+    },
+  });
   return {
     cluster,
     members: {
       get areThere() {
-        return cluster.key !== undefined && network.connected.length > 0;
+        return cluster.reachable.length > 0;
       },
       get shareGated() {
         return cluster.key?.shareGated === "members";
@@ -82,6 +87,9 @@ function networkOf(swarm: () => Swarm | undefined): ClusterNetwork {
   const get = () => swarm();
   return {
     switchTo: async (key) => get()?.switchTo(key),
+    get runsWith() {
+      return get()?.runsWith;
+    },
     get connected() {
       return get()?.connected ?? [];
     },

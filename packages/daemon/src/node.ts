@@ -119,6 +119,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
         else if (input.type === "peer-down") cluster.peerDown(input.peer);
       },
       isPrivate: (blob) => engine.isPrivate(blob),
+      hasAccess: (blob) => engine.hasAccess(blob),
       answer: (peer, request) => cluster.answer(peer, request),
     });
   }

@@ -119,7 +119,7 @@ export class Pump implements BlobWants, Admit {
     waiting.reject(new SwarmError("INTERRUPTED", "the pull was stopped; what was fetched is kept"));
   }
 
-  /** A peer asks for a shard: the engine answers at once. */
+  /** A peer asks for a shard: the engine answers at once, or within moments when it is to wait for its turn. */
   ask(asked: Asked): Promise<Verdict> {
     return new Promise((resolve) => {
       this.#asking.set(asked.request, resolve);
@@ -127,9 +127,11 @@ export class Pump implements BlobWants, Admit {
     });
   }
 
-  /** A request that was to be served is over. */
+  /** A request that was to be served is over, or its asker left while it waited: the engine has no more to say about it. */
   served(request: number): void {
     this.push({ type: "served", request });
+    this.#asking.get(request)?.({ kind: "refuse", code: "PEER_BUSY", redirect: [] });
+    this.#asking.delete(request);
   }
 
   /** Bytes that were fetched from the origin only to compare with them count like any others. */

@@ -49,6 +49,8 @@ export interface SwarmDeps {
   readonly push: (input: Input) => void;
   /** Whether a blob is for members only; undefined for one that this node has nothing to do with. */
   readonly isPrivate: (blob: BlobId) => boolean | undefined;
+  /** Whether this node's own token opens a private blob that it is pulling. */
+  readonly hasAccess: (blob: BlobId) => boolean;
   /** Answers members of the cluster. */
   readonly answer: (peer: NodeId, request: MemberRequest) => Promise<MemberAnswer>;
 }
@@ -195,6 +197,11 @@ export class Swarm implements LaneOpener, PeerList {
     return this.#lanes.open(peer, link);
   }
 
+  /** Public name of the cluster among whose nodes it is now. */
+  get runsWith(): string | undefined {
+    return this.#cluster?.publicName;
+  }
+
   /** Who can be reached now. */
   get connected(): readonly NodeId[] {
     return this.#started.peers.map(({ id }) => id);
@@ -261,7 +268,7 @@ export class Swarm implements LaneOpener, PeerList {
 
   #makeNetwork(lanePort: number): PeerNetwork {
     const { stateDir, peers, mdns, links, encrypt } = this.#config;
-    const { logger, push, isPrivate } = this.#deps;
+    const { logger, push, isPrivate, hasAccess } = this.#deps;
     const cluster = this.#cluster?.publicName ?? OPEN_CLUSTER;
     const isOpen = this.#cluster === undefined;
     return new PeerNetwork(
@@ -286,10 +293,15 @@ export class Swarm implements LaneOpener, PeerList {
         onAddressesGone: (hosts) => this.#client?.addressesGone(hosts),
         // In open mode nothing private is served. In a cluster, what nobody can tell is private.
         tickets: {
-          issue: (peer, blob, encrypted) =>
-            this.#host.grant(peer, blob, { isPrivate: encrypted || (!isOpen && isPrivate(blob) !== false) }),
+          issue: (peer, blob, { encrypted, hasAccess }) => {
+            if (hasAccess) push({ type: "claim", peer, blob });
+            return this.#host.grant(peer, blob, { isPrivate: encrypted || (!isOpen && isPrivate(blob) !== false) });
+          },
         },
-        mustEncrypt: (blob) => encrypt === "always" || isPrivate(blob) === true,
+        terms: (blob) => ({
+          encrypted: encrypt === "always" || isPrivate(blob) === true,
+          hasAccess: !isOpen && hasAccess(blob),
+        }),
         events: {
           peerUp: (peer, routes) => push({ type: "peer-up", peer, links: routes }),
           peerDown: (peer) => push({ type: "peer-down", peer }),

@@ -90,10 +90,17 @@ export class Cluster {
     return this.#membership && toKey(this.#membership);
   }
 
+  /** Members that can be asked now. */
+  get reachable(): readonly NodeId[] {
+    return this.#isAmongMembers ? this.#deps.network.connected : [];
+  }
+
   /** The network is up: members are looked for where they were last. */
   started(): void {
     if (this.#membership === undefined) return;
     for (const { id, addresses } of this.#members.all) this.#deps.network.find(id, addresses);
+    // Who came up while the network was starting.
+    for (const id of this.reachable) this.peerUp(id);
   }
 
   async stop(): Promise<void> {
@@ -108,7 +115,7 @@ export class Cluster {
     const membership = this.#membership;
     if (membership === undefined) return { mode: "open", self: id, members: [] };
     const { name, shareGated, generation } = membership;
-    const connected = new Set(network.connected);
+    const connected = new Set(this.reachable);
     const ownName = { id, name: this.#ownName, addresses: network.addresses, isSelf: true, isConnected: true };
     const others = this.#members.all
       .filter((member) => member.id !== id)
@@ -144,6 +151,7 @@ export class Cluster {
         generation: 1,
         swarmKey: key,
       });
+      this.started();
       return {
         ...(await this.status()),
         ...(this.#options.hasPeers ? { invited: await this.#invite(port) } : {}),
@@ -185,7 +193,7 @@ export class Cluster {
     return this.#inTurn(async () => {
       const { name } = this.#need();
       await this.#desk.close();
-      await Promise.all(this.#deps.network.connected.map((id) => this.#tryAsk(id, { type: "leave" }, GOODBYE_MS)));
+      await Promise.all(this.reachable.map((id) => this.#tryAsk(id, { type: "leave" }, GOODBYE_MS)));
       this.#membership = undefined;
       await this.#file.remove();
       await this.#members.clear();
@@ -208,7 +216,7 @@ export class Cluster {
       const membership = { ...old, swarmKey: makeSwarmKey(), generation: old.generation + 1 };
       if (out !== undefined) this.#members.remove(out);
       const request = { type: "rotate", grant: await this.#grant(membership) } as const;
-      const asked = this.#deps.network.connected.filter((id) => id !== out);
+      const asked = this.reachable.filter((id) => id !== out);
       const reached = await Promise.all(asked.map((id) => this.#tryAsk(id, request, ASK_MS)));
       const kept = asked.filter((_, index) => reached[index] === true);
       const lost = this.#members.all.filter(({ id }) => id !== own && !kept.includes(id));
@@ -232,7 +240,7 @@ export class Cluster {
 
   /** A peer that has the key is there: it is introduced, and introduces itself. */
   peerUp(id: NodeId): void {
-    if (this.#membership === undefined) return;
+    if (!this.#isAmongMembers) return;
     this.#members.seen(id, this.#deps.nowMs());
     void this.#introduce(id);
   }
@@ -247,6 +255,7 @@ export class Cluster {
   async answer(from: NodeId, request: MemberRequest): Promise<MemberAnswer> {
     const membership = this.#membership;
     if (membership === undefined) throw new SwarmError("PEER_DENIED", "this node is in no cluster");
+    if (!this.#isAmongMembers) throw new SwarmError("PEER_BUSY", "this node is just changing its cluster");
     switch (request.type) {
       case "introduce":
         this.#noteAll(request.members);
@@ -319,7 +328,7 @@ export class Cluster {
   /** What is heard of members that are not connected is looked up where it is said they are. */
   #noteAll(members: readonly WireMember[]): void {
     const nowMs = this.#deps.nowMs();
-    const connected = new Set(this.#deps.network.connected);
+    const connected = new Set(this.reachable);
     for (const member of members) {
       const isNew = this.#members.find(member.id) === undefined;
       this.#members.note(member, nowMs);
@@ -367,7 +376,7 @@ export class Cluster {
   /** This node first. */
   async #everybody(): Promise<WireMember[]> {
     const own = await this.#self();
-    const connected = new Set(this.#deps.network.connected);
+    const connected = new Set(this.reachable);
     const others = this.#members
       .toWire(this.#deps.nowMs())
       .filter(({ id }) => id !== own.id)
@@ -383,6 +392,11 @@ export class Cluster {
 
   get #ownName(): string {
     return this.#options.hostName.replace(/[^\x20-\x7e]/g, "?").slice(0, MEMBER_NAME_LENGTH_MAX);
+  }
+
+  /** Between two keys the network still has the peers of the one before: strangers, or somebody who was removed. */
+  get #isAmongMembers(): boolean {
+    return this.#membership !== undefined && this.#deps.network.runsWith === publicNameOf(this.#membership.swarmKey);
   }
 
   #need(): Membership {

@@ -5,6 +5,7 @@ import { afterEach, describe, it } from "node:test";
 import { parseNodeId, SwarmError } from "@swarmd/protocol";
 import { type Grant, PAIR_FRAME_BYTES_MAX, type WireMember } from "@swarmd/protocol/wire";
 import { createSilentLogger } from "../observe/logger.js";
+import { findInviter } from "./find-inviter.js";
 import { INVITATION_MS, Invitation } from "./invitation.js";
 import { type PairCode, parsePairCode } from "./pair-code.js";
 import { joinAt } from "./pair-join.js";
@@ -37,11 +38,11 @@ describe("pairing", { timeout: 60_000 }, () => {
     for (const close of closing.splice(0)) await close();
   });
 
-  async function invite(more: Partial<PairListenerOptions> = {}) {
+  async function invite(more: Partial<PairListenerOptions> = {}, code: PairCode = CODE) {
     let nowMs = 0;
     const admitted: WireMember[] = [];
     let voided = 0;
-    const invitation = new Invitation(CODE, 0);
+    const invitation = new Invitation(code, 0);
     const listener = new PairListener(
       { port: 0, self: INVITER, ...more },
       {
@@ -157,6 +158,19 @@ describe("pairing", { timeout: 60_000 }, () => {
       assert.equal(invitation.triesLeft, 2);
     });
   }
+
+  it("who answers in place of the inviter gets one guess, whatever addresses it claims", async () => {
+    const real = await invite();
+    const fake = await invite({}, WRONG);
+    const beacon = {
+      announce: async () => async () => undefined,
+      look: async function* () {
+        for (const port of [fake.port, real.port]) yield { host: "127.0.0.1", port };
+      },
+    };
+    await fails(findInviter({ code: CODE, at: undefined, self: JOINER }, { beacon, signal }), "ACCESS_DENIED");
+    assert.deepEqual([fake.admitted.length, real.admitted.length, real.invitation.triesLeft], [0, 0, 3]);
+  });
 
   it("who changes any message in between gets nothing", async () => {
     const { port, admitted } = await invite();

@@ -21,6 +21,8 @@ export interface ClusterKey {
 export interface ClusterNetwork {
   /** Leaves all peers and looks for those who have this key; without one, for everybody in open mode. @throws SwarmError */
   switchTo(key: ClusterKey | undefined): Promise<void>;
+  /** Public name of the key that it runs with now; `undefined` in open mode. While it changes, that is the one before. */
+  readonly runsWith: string | undefined;
   /** Peers that are up. */
   readonly connected: readonly NodeId[];
   /** Multiaddrs where this node's libp2p listens, without its name. */

@@ -157,7 +157,7 @@ export class Announcer {
       sequence: this.#sequence,
       ttlMs: 3 * this.#heartbeatMs(),
       isFull,
-      capacityBytesPerS: swarm?.capacityBytesPerS ?? 0,
+      capacityBytesPerS: this.#state.self?.capacityBytesPerS ?? 0,
       freeSlots: (swarm?.uploads ?? 0) - this.#state.uploads.size,
       blobs,
     };

@@ -14,6 +14,7 @@ import { Lifecycle } from "./lifecycle.js";
 import type { Effect, Input } from "./messages.js";
 import { OriginPlanner } from "./origin-planner.js";
 import { PeerFaults } from "./peer-faults.js";
+import { fastThreshold } from "./planner/tiers.js";
 import { type Attempt, firstShard } from "./session/attempt.js";
 import type { Session } from "./session/session.js";
 import { type EngineOptions, EngineState } from "./state.js";
@@ -80,6 +81,7 @@ export class Engine {
       fetching: this.#fetching,
       planner: this.#swarmPlanner,
       faults: this.#faults,
+      announce: () => this.#announceSessions(),
     };
     this.#watch = new Watch(state, parts);
   }
@@ -89,7 +91,7 @@ export class Engine {
    * @throws SwarmError INTERNAL for a bug in the engine, never for an input.
    */
   handle(input: Input, nowMs: number): Effect[] {
-    this.#state.nowMs = Math.max(nowMs, this.#state.nowMs);
+    this.#state.advance(nowMs);
     if (this.#apply(input)) this.#plan();
     this.#emitWake();
     return this.#state.takeEffects();
@@ -103,6 +105,12 @@ export class Engine {
   /** Whether only members of a cluster may hear of a blob; undefined for one that we have nothing to do with. */
   isPrivate(blob: BlobId): boolean | undefined {
     return (this.#state.library.get(blob) ?? this.#state.sessions.get(blob)?.spec)?.isPrivate;
+  }
+
+  /** Whether the origin lets this node have a private blob that it is pulling: members are told with each question. */
+  hasAccess(blob: BlobId): boolean {
+    const spec = this.#state.sessions.get(blob)?.spec;
+    return spec?.isPrivate === true && spec.hasAccess === true;
   }
 
   /** How far a blob is; undefined when nobody wants it. */
@@ -158,6 +166,7 @@ export class Engine {
         return true;
       case "sharing":
         this.#state.sharing = input.sharing;
+        this.#state.claims.clear();
         this.#announcer.startOver();
         return true;
       case "progress":
@@ -191,7 +200,11 @@ export class Engine {
       case "peer-up":
         this.#peerUp(input);
         return true;
+      case "claim":
+        this.#uploads.claim(input.peer, input.blob);
+        return false;
       case "peer-down":
+        this.#state.claims.delete(input.peer);
         this.#state.catalog.peerDown(input.peer);
         return true;
       case "pardon":
@@ -232,10 +245,13 @@ export class Engine {
 
   #heard({ peer, record }: Of<"heard">): void {
     const { catalog, nowMs } = this.#state;
-    const known = catalog.peers.get(peer)?.blobs;
+    const from = catalog.peers.get(peer);
+    const hadBytesPerS = from?.capacityBytesPerS ?? 0;
+    const known = from?.blobs;
     const wanted = record.blobs.filter(({ blob, wants }) => wants && known?.get(blob)?.wants !== true);
     const news = catalog.heard(peer, record, nowMs);
     if (news === undefined) return;
+    if (record.capacityBytesPerS < fastThreshold(hadBytesPerS)) this.#watch.slowed(peer);
     for (const one of news) this.#newsOf(one, peer);
     for (const { blob } of wanted) {
       const session = this.#state.sessions.get(blob);
@@ -265,6 +281,7 @@ export class Engine {
       else if (name === "heartbeat") this.#announcer.heartbeat();
       else if (name === "sweep") this.#watch.sweep();
       else if (name === "parked") this.#uploads.expire();
+      else if (name === "fit") this.#announceSessions();
       else if (name === "expire") {
         catalog.expire(nowMs);
         if (catalog.peers.size > 0) timers.set("expire", nowMs + EXPIRE_MS);
@@ -297,6 +314,10 @@ export class Engine {
     const { isDown } = this.#state.origin;
     if (isDown === this.#wasOriginDown) return;
     this.#wasOriginDown = isDown;
+    this.#announceSessions();
+  }
+
+  #announceSessions(): void {
     for (const blob of this.#state.sessions.keys()) this.#announcer.urgent(blob);
   }
 
@@ -328,7 +349,7 @@ export class Engine {
     const peer = source.kind === "peer" ? this.#state.catalog.peers.get(source.peer) : undefined;
     const bytes = positionBytes - startBytes;
     if (peer === undefined || bytes < MEASURE_FROM_BYTES) return;
-    const rate = (1_000 * bytes) / Math.max(1, this.#state.nowMs - startedMs);
+    const rate = (1_000 * bytes) / Math.max(1, this.#state.awakeMs - startedMs);
     peer.rateBytesPerS = peer.rateBytesPerS === 0 ? rate : 0.7 * peer.rateBytesPerS + 0.3 * rate;
     peer.failures = 0;
   }
@@ -341,7 +362,7 @@ export class Engine {
   }
 }
 
-type SwarmInput = Of<"have" | "lost" | "peer-up" | "peer-down" | "pardon" | "heard" | "asked" | "served">;
+type SwarmInput = Of<"have" | "lost" | "peer-up" | "peer-down" | "pardon" | "claim" | "heard" | "asked" | "served">;
 
 /** Less says more about latency than about rate. */
 const MEASURE_FROM_BYTES = 1024 * 1024;

@@ -4,6 +4,7 @@ import type { Lifecycle } from "./lifecycle.js";
 import type { Fault, Input, PullId, Reason, Source } from "./messages.js";
 import { AFTER_PROGRESS_DELAY_MS, backOffMs, isRetryable, MAX_FAILURES } from "./policy/back-off.js";
 import { type Attempt, firstShard, isPaced, lastShard } from "./session/attempt.js";
+import { Pace } from "./session/pace.js";
 import type { Session } from "./session/session.js";
 import type { EngineState } from "./state.js";
 
@@ -55,11 +56,13 @@ export class Fetching {
       pull: order.pull,
       startBytes,
       endBytes: shardEnd(last, shards.sizeBytes, shards.shardBytes),
-      startedMs: this.#state.nowMs,
+      startedMs: this.#state.awakeMs,
       positionBytes: startBytes,
-      progressMs: this.#state.nowMs,
+      progressMs: this.#state.awakeMs,
       isRoot,
       place,
+      pace: new Pace(this.#state.awakeMs, startBytes),
+      root: undefined,
       isCancelled: false,
     };
     this.#state.attempts.set(attempt.id, attempt);
@@ -89,9 +92,18 @@ export class Fetching {
     this.#cancelRivals(attempt, shard);
     shards.check(shard);
     attempt.session.trouble.delete(shard);
-    const times = isPaced(attempt) ? this.#state.relayMs : this.#state.bulkMs;
-    times.add(this.#state.nowMs - attempt.startedMs);
+    this.#measure(attempt, this.#state.awakeMs - attempt.startedMs);
     this.#watch.checked(attempt.session, shard);
+  }
+
+  #measure(attempt: Attempt, tookMs: number): void {
+    const { relayMs, bulkMs, originMs, catalog } = this.#state;
+    (isPaced(attempt) ? relayMs : bulkMs).add(tookMs);
+    const blob = catalog.find(attempt.session.blob);
+    const rate = attempt.pace.settledRate(this.#state.awakeMs, attempt.positionBytes);
+    // A seed sets a pace that the origin can't be held to.
+    if (!isPaced(attempt) || !rate || (blob !== undefined && catalog.seeds(blob).length > 0)) return;
+    originMs.add(attempt.session.shards.shardBytes / rate);
   }
 
   ended({ attempt: id, positionBytes, fault }: Of<"ended">): void {
@@ -134,8 +146,8 @@ export class Fetching {
     }
     attempt.positionBytes = position;
     this.#state.flowedMs = this.#state.nowMs;
-    this.#state.gapsMs.add(this.#state.nowMs - attempt.progressMs);
-    attempt.progressMs = this.#state.nowMs;
+    this.#state.gapsMs.add(this.#state.awakeMs - attempt.progressMs);
+    attempt.progressMs = this.#state.awakeMs;
     if (attempt.source.kind === "origin") this.#state.origin.progressed();
   }
 

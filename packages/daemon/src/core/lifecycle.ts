@@ -146,6 +146,7 @@ export class Lifecycle {
   }
 
   #begin(session: Session): Session {
+    if (this.#state.sessions.size === 0) this.#state.originMs.clear();
     this.#state.sessions.set(session.blob, session);
     this.#state.emit({ type: "open", blob: session.spec });
     return session;

@@ -35,6 +35,7 @@ export type Reason =
   | "retry"
   | "fallback"
   | "yield"
+  | "step-down"
   | "peers-off"
   | "wait:duty-elsewhere"
   | "wait:wants"
@@ -115,6 +116,8 @@ export type Input =
       /** Nodes whose attestations vouched for wrong bytes. */
       readonly culprits?: readonly NodeId[];
     }
+  /** A member asks for a private blob and says that its own token opens it; its want, which says so too, may still be on its way. */
+  | { readonly type: "claim"; readonly peer: NodeId; readonly blob: BlobId }
   /** The node joined a cluster, left it, or goes by another rule. Said while no peer is up. */
   | { readonly type: "sharing"; readonly sharing: Sharing }
   /** The node's bound on origin requests. */

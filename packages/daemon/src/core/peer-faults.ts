@@ -77,7 +77,7 @@ export class PeerFaults {
         source.kind === "peer" &&
         source.peer === id &&
         progressMs > startedMs &&
-        this.#state.nowMs - progressMs < PEER_BACK_OFF_MS,
+        this.#state.awakeMs - progressMs < PEER_BACK_OFF_MS,
     );
     if (peer === undefined || isAliveElsewhere) return;
     peer.failures += 1;

@@ -109,6 +109,26 @@ describe("private blobs", () => {
     });
   }
 
+  it("an asker that says with its question that it has access need not wait until its want is heard", () => {
+    const bench = new Bench("owners");
+    bench.send({ type: "have", blob: PRIVATE });
+    bench.send({ type: "claim", peer: PEER, blob: PRIVATE.id });
+    assert.equal(codeOf(bench.ask()), "serve");
+    // Its word ends with its connection.
+    bench.send({ type: "peer-down", peer: PEER });
+    bench.send({ type: "peer-up", peer: PEER, links: [{ link: "l", class: "ethernet" }] });
+    assert.equal(codeOf(bench.ask()), "PEER_BUSY");
+  });
+
+  it("such a word counts for nothing in open mode, nor later in a cluster", () => {
+    const bench = new Bench("nobody");
+    bench.send({ type: "have", blob: PRIVATE });
+    bench.send({ type: "claim", peer: PEER, blob: PRIVATE.id });
+    assert.equal(codeOf(bench.ask()), "PEER_LACKS");
+    bench.send({ type: "sharing", sharing: "owners" });
+    assert.equal(codeOf(bench.ask()), "PEER_BUSY");
+  });
+
   it("what was said inside a cluster is not taken up again in open mode, not even that it is gone", () => {
     const bench = new Bench("owners");
     bench.send({ type: "have", blob: PRIVATE });

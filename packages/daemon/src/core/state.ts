@@ -4,6 +4,8 @@ import { Catalog } from "./catalog/catalog.js";
 import type { AttemptId, BlobSpec, Effect, PullId, RequestId, Sharing } from "./messages.js";
 import { compareSessions } from "./order.js";
 import type { Standing } from "./planner/duty-order.js";
+import { DutyFitness } from "./policy/duty-fitness.js";
+import { lateness } from "./policy/lateness.js";
 import { OriginHealth } from "./policy/origin-health.js";
 import { Quantiles } from "./policy/quantiles.js";
 import { keyOf } from "./rendezvous.js";
@@ -57,16 +59,19 @@ export interface Focus {
 export class EngineState {
   readonly options: EngineOptions;
   nowMs = 0;
+  /** Time that our own node was away from its work, and of which it knows nothing. */
+  #awayMs = 0;
   originRequests: number;
   /** Who gets private blobs. */
   sharing: Sharing;
+  /** Private blobs that members said their own tokens open; of what is here, so there are not many. */
+  readonly claims = new Map<NodeId, Set<BlobId>>();
   readonly sessions = new Map<BlobId, Session>();
   readonly attempts = new Map<AttemptId, Attempt>();
   readonly origin = new OriginHealth();
+  readonly fitness = new DutyFitness();
   readonly timers = new Timers();
   readonly catalog: Catalog;
-  /** Our own node, as others see it in a shard's order. */
-  readonly self: Standing | undefined;
   /** Blobs that are whole in the cache. */
   readonly library = new Map<BlobId, BlobSpec>();
   readonly uploads = new Map<RequestId, Upload>();
@@ -74,12 +79,16 @@ export class EngineState {
   readonly gapsMs = new Quantiles();
   readonly bulkMs = new Quantiles();
   readonly relayMs = new Quantiles();
+  /** What a shard takes at the origin's pace in this pull: of shards that nobody near had. */
+  readonly originMs = new Quantiles();
   /** When bytes of anything last came. */
   flowedMs = 0;
   focus: readonly Focus[] = [];
   /** Origin requests under way, in all and per pull. */
   originInFlight = 0;
   readonly originInFlightByPull = new Map<PullId, number>();
+  readonly #ownKey: number;
+  #self: Standing | undefined;
   #effects: Effect[] = [];
   #ordered: readonly Session[] | undefined;
   #nextAttempt = 1;
@@ -91,7 +100,32 @@ export class EngineState {
     this.sharing = options.swarm?.isCluster === true ? "owners" : "nobody";
     this.catalog = new Catalog(options.shardBytes);
     const { swarm } = options;
-    this.self = swarm && { id: swarm.self, key: keyOf(swarm.self), capacityBytesPerS: swarm.capacityBytesPerS };
+    this.#ownKey = swarm === undefined ? 0 : keyOf(swarm.self);
+  }
+
+  /** Our own node, as others see it in a shard's order. */
+  get self(): Standing | undefined {
+    const { swarm } = this.options;
+    if (swarm === undefined) return undefined;
+    const capacityBytesPerS = this.fitness.capacity(swarm.capacityBytesPerS, this.nowMs);
+    if (this.#self?.capacityBytesPerS !== capacityBytesPerS)
+      this.#self = { id: swarm.self, key: this.#ownKey, capacityBytesPerS };
+    return this.#self;
+  }
+
+  /**
+   * A clock that stands still while our node does: attempts are timed by it. A node whose processor is taken, or that slept, would else
+   * blame the others for what it was too late to see.
+   */
+  get awakeMs(): number {
+    return this.nowMs - this.#awayMs;
+  }
+
+  /** Time goes on. Whatever was due long ago shows that we were away. */
+  advance(nowMs: number): void {
+    const lateMs = lateness({ nowMs, beforeMs: this.nowMs, dueMs: this.timers.earliestMs });
+    this.nowMs = Math.max(nowMs, this.nowMs);
+    this.#awayMs += lateMs;
   }
 
   emit(effect: Effect): void {

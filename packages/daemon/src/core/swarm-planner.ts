@@ -160,6 +160,18 @@ export class SwarmPlanner {
     return this.#question(session, shard, true).order.first;
   }
 
+  /** Somebody else could be on duty at the origin. */
+  hasDeputy(session: Session): boolean {
+    const blob = this.#state.catalog.find(session.blob);
+    return blob !== undefined && this.#state.catalog.wanters(blob).some(({ mayFetch }) => mayFetch);
+  }
+
+  /** Who said that it fetches a shard from a scarce source, and has not failed us. */
+  rootOf(session: Session, shard: number): NodeId | undefined {
+    const blob = this.#state.catalog.find(session.blob);
+    return blob && this.#rootOf(session, shard, blob)?.id;
+  }
+
   /** Another holder of a shard, for a second try beside the attempt from `besides`. */
   findRival(session: Session, shard: number, besides: NodeId): Peer | undefined {
     const blob = this.#state.catalog.expect(session.blob, session.spec.sizeBytes);
@@ -354,7 +366,7 @@ export class SwarmPlanner {
       this.#orders.set(session, orders);
     }
     const root = this.#rootOf(session, shard, blob)?.id;
-    const version = blob.version + session.notes.failures;
+    const version = blob.version + session.notes.failures + this.#state.fitness.version(nowMs);
     const cached = orders.get(shard);
     if (cached !== undefined && cached.untilMs > nowMs && cached.version === version && cached.root === root) {
       return cached.order;
@@ -414,11 +426,12 @@ export class SwarmPlanner {
   #stripesOf(session: Session): Stripes {
     const { self, catalog } = this.#state;
     const blob = catalog.expect(session.blob, session.spec.sizeBytes);
+    const version = blob.version + this.#state.fitness.version(this.#state.nowMs);
     const cached = this.#stripes.get(session);
-    if (cached?.version === blob.version) return cached.stripes;
+    if (cached?.version === version) return cached.stripes;
     const nodes = catalog.wanters(blob).map(({ peer }) => peer);
     const stripes = new Stripes(self === undefined ? nodes : [...nodes, self]);
-    this.#stripes.set(session, { stripes, version: blob.version });
+    this.#stripes.set(session, { stripes, version });
     return stripes;
   }
 

@@ -168,6 +168,14 @@ export class Uploads {
     return isHere && this.#rightOf(peer, blob) === "allowed";
   }
 
+  /** A member's word, for as long as it is up. */
+  claim(peer: NodeId, blob: BlobId): void {
+    const { claims, library, sessions, sharing } = this.#state;
+    const spec = library.get(blob) ?? sessions.get(blob)?.spec;
+    if (sharing !== "owners" || spec?.isPrivate !== true) return;
+    claims.set(peer, (claims.get(peer) ?? new Set()).add(blob));
+  }
+
   /** `unheard`: the asker's want, which says whether its token opens the blob, is still on its way. */
   #rightOf(peer: NodeId, blob: BlobId): "allowed" | "denied" | "hidden" | "unheard" {
     const { catalog, library, sessions, options, sharing } = this.#state;
@@ -176,6 +184,7 @@ export class Uploads {
     const spec = library.get(blob) ?? sessions.get(blob)?.spec;
     if (spec?.isPrivate !== true || sharing === "members") return "allowed";
     if (sharing === "nobody") return "hidden";
+    if (this.#state.claims.get(peer)?.has(blob) === true) return "allowed";
     const part = asker?.blobs.get(blob);
     if (part === undefined) return "unheard";
     return part.hasAccess ? "allowed" : "denied";

@@ -1,26 +1,29 @@
 /** Looks after attempts under way: stalls, slow sources, roots that move. Runs on a timer while there is anything to look after. */
+import type { NodeId } from "@swarmd/protocol";
 import type { Peer } from "./catalog/catalog.js";
 import type { Fetching } from "./fetching.js";
 import type { Lifecycle } from "./lifecycle.js";
+import type { Source } from "./messages.js";
 import type { PeerFaults } from "./peer-faults.js";
+import { crawls } from "./planner/crawl.js";
 import { hedge } from "./planner/hedge.js";
 import { stallAfterMs } from "./planner/stall.js";
+import { isTooSlow, type Stream } from "./planner/too-slow.js";
 import { drawOf, shardKeyOf } from "./rendezvous.js";
 import { type Attempt, firstShard, isPaced, lastShard } from "./session/attempt.js";
 import type { EngineState } from "./state.js";
 import type { SwarmPlanner } from "./swarm-planner.js";
 
-/** A quarter of the least patience: fine enough to act on. */
+/** An eighth of the least patience: fine enough to act on. */
 const SWEEP_MS = 250;
 /** Second sources at a time: more would be a second download. */
 const MOST_RIVALS = 2;
 /** A follower without a byte for so long goes over to a new root at once. */
 const IDLE_MS = 500;
-/** A source that brings less than this share of what the others bring crawls; so many others have to be there to compare with. */
-const CRAWL_SHARE = 0.25;
-const LEAST_PEERS = 4;
-/** A crawling source is given up after so many times what a shard takes. The median: one slow node in eight is more than the slowest tenth. */
+/** A crawling source is given up after so many times what a shard takes. */
 const CRAWL_PATIENCE = 1.5;
+/** A rate is taken over at least so long: bytes come in bursts. */
+const LEAST_SPAN_MS = 2_000;
 /** A source that crawled does not count for that shard any more. */
 const SLOW_AVOIDED_MS = 60_000;
 
@@ -30,24 +33,35 @@ export class Watch {
   readonly #fetching: Fetching;
   readonly #planner: SwarmPlanner;
   readonly #faults: PeerFaults;
+  readonly #announce: () => void;
 
   constructor(
     state: EngineState,
-    parts: { lifecycle: Lifecycle; fetching: Fetching; planner: SwarmPlanner; faults: PeerFaults },
+    parts: {
+      lifecycle: Lifecycle;
+      fetching: Fetching;
+      planner: SwarmPlanner;
+      faults: PeerFaults;
+      announce: () => void;
+    },
   ) {
     this.#state = state;
     this.#lifecycle = parts.lifecycle;
     this.#fetching = parts.fetching;
     this.#planner = parts.planner;
     this.#faults = parts.faults;
+    this.#announce = parts.announce;
   }
 
   /** To be called when the timer `sweep` rings. */
   sweep(): void {
+    this.#stepDownIfTooSlow();
     let rivals = 0;
     for (const attempt of this.#state.attempts.values()) if (isRival(attempt)) rivals += 1;
     for (const attempt of [...this.#state.attempts.values()]) {
-      if (attempt.isCancelled || attempt.source.kind !== "peer" || attempt.session.phase !== "fetching") continue;
+      if (attempt.isCancelled || attempt.session.phase !== "fetching") continue;
+      this.#keepPace(attempt);
+      if (attempt.source.kind !== "peer") continue;
       // All bytes are there: what they rest on is being found out, which has deadlines of its own.
       if (attempt.positionBytes >= attempt.endBytes) continue;
       if (this.#giveUpIfStalled(attempt) || this.#takeOver(attempt, firstShard(attempt))) continue;
@@ -63,7 +77,7 @@ export class Watch {
 
   /**
    * A peer became the root of these shards. If two fetch the same shard from a scarce source, the one whose draw is worse yields and
-   * follows; a follower whose own source fell silent goes over.
+   * follows, or the one that crawls; a follower whose own source fell silent goes over.
    */
   rootsHeard(blob: string, roots: readonly number[], peer: Peer): void {
     if (roots.length === 0) return;
@@ -81,22 +95,60 @@ export class Watch {
   #goOver(attempt: Attempt, shard: number): void {
     const { source, session } = attempt;
     const isSlow = this.#slownessOf(attempt) !== undefined && this.#crawls(attempt);
-    if (source.kind !== "peer" || (!isSlow && this.#state.nowMs - attempt.progressMs <= IDLE_MS)) return;
+    if (source.kind !== "peer" || (!isSlow && this.#state.awakeMs - attempt.progressMs <= IDLE_MS)) return;
     if (isSlow) session.notes.avoid(shard, source.peer, "failed", this.#state.nowMs + SLOW_AVOIDED_MS);
     this.#lifecycle.cancel(attempt);
   }
 
   #yieldTo(attempt: Attempt, shard: number, peer: Peer): void {
     const { session } = attempt;
-    if (session.notes.isAvoided(shard, peer.id, this.#state.nowMs, "failed")) return;
+    // We would not follow it, but begin anew at once.
+    if (this.#planner.rootOf(session, shard) !== peer.id) return;
     const shardKey = shardKeyOf(session.notes.blobKey, shard);
-    if (drawOf(peer.key, shardKey) >= drawOf(this.#state.self?.key ?? 0, shardKey)) return;
+    const isOursBetter = drawOf(peer.key, shardKey) >= drawOf(this.#state.self?.key ?? 0, shardKey);
+    if (isOursBetter && !this.#isOverdue(attempt)) return;
     this.#lifecycle.cancel(attempt);
     this.#state.emit({ type: "decision", blob: session.blob, shard, reason: "yield" });
   }
 
+  /** It comes far slower than usual from the origin: of a root of ours, whoever took over did so for that, and we are better off behind it. */
+  #isOverdue(attempt: Attempt): boolean {
+    if (this.#usualMs === 0 || this.#state.awakeMs - attempt.startedMs < CRAWL_PATIENCE * this.#usualMs) return false;
+    return crawls({ rate: this.#rateOf(attempt), otherRates: [], usualRate: this.#usualRate(attempt) });
+  }
+
+  /** Nobody can know it sooner than we do: all nodes leave us at once, instead of finding out one by one. */
+  #stepDownIfTooSlow(): void {
+    const { attempts, fitness, nowMs, timers } = this.#state;
+    if (!fitness.isFit(nowMs)) return;
+    const paced = [...attempts.values()].filter((one) => isPaced(one) && this.#planner.hasDeputy(one.session));
+    const [first] = paced;
+    if (first === undefined || !isTooSlow(paced.map((one) => this.#streamOf(one)))) return;
+    fitness.stepDown(nowMs);
+    timers.set("fit", fitness.untilMs);
+    this.#announce();
+    for (const one of paced) if (one.isRoot) this.#lifecycle.cancel(one);
+    const { blob } = first.session;
+    this.#state.emit({ type: "decision", blob, shard: firstShard(first), reason: "step-down" });
+  }
+
+  #streamOf(attempt: Attempt): Stream {
+    const { source } = attempt;
+    const isFromOrigin = source.kind === "origin";
+    return { from: isFromOrigin ? "origin" : source.peer, isFromOrigin, crawls: this.#isOverdue(attempt) };
+  }
+
+  /** A peer says that it became slow: what it still has to get itself comes sooner from those that stand before us now. */
+  slowed(id: NodeId): void {
+    if (!this.#state.fitness.isFit(this.#state.nowMs)) return;
+    for (const attempt of [...this.#state.attempts.values()]) {
+      const { source, reason } = attempt;
+      if (source.kind === "peer" && source.peer === id && reason === "relay") this.#lifecycle.cancel(attempt);
+    }
+  }
+
   #giveUpIfStalled(attempt: Attempt): boolean {
-    const idleMs = this.#state.nowMs - attempt.progressMs;
+    const idleMs = this.#state.awakeMs - attempt.progressMs;
     if (idleMs < stallAfterMs(this.#state.gapsMs.at(0.95), attempt.place)) return false;
     if (attempt.source.kind === "peer") this.#faults.blame(attempt, attempt.source.peer);
     this.#lifecycle.cancel(attempt);
@@ -126,40 +178,67 @@ export class Watch {
     return true;
   }
 
-  /** The relay or the root that we follow crawls: we go on without it, from the byte reached, with whoever is on duty then. */
+  /**
+   * The relay or the root that we follow crawls, or the only holder: we go on without it, from the byte reached, with whoever is on duty
+   * then.
+   */
   #takeOver(attempt: Attempt, shard: number): boolean {
-    const { source, session, place } = attempt;
-    if (source.kind !== "peer" || place < 1 || !session.originAllowed || this.#state.relayMs.at(0.5) === 0)
-      return false;
+    const { source, session, place, isRoot } = attempt;
+    if (source.kind !== "peer" || isRoot || !session.originAllowed || this.#usualMs === 0) return false;
     // Those near the root first; if they don't see what we see, the others, one after the other.
-    const patienceMs = CRAWL_PATIENCE * this.#state.relayMs.at(0.5) * (1 + Math.log2(place) / 8);
-    if (this.#state.nowMs - attempt.startedMs < patienceMs || !this.#crawls(attempt)) return false;
+    const patienceMs = CRAWL_PATIENCE * this.#usualMs * (1 + Math.log2(Math.max(1, place)) / 8);
+    if (this.#state.awakeMs - attempt.pace.sinceMs < patienceMs || !this.#crawls(attempt)) return false;
     session.notes.avoid(shard, source.peer, "failed", this.#state.nowMs + SLOW_AVOIDED_MS);
     this.#faults.crawled(source.peer);
     this.#lifecycle.cancel(attempt);
     return true;
   }
 
-  /** Much slower than its like just now: then it is its source that is slow, not the origin that all of them share. */
-  #crawls(attempt: Attempt): boolean {
-    const rates: number[] = [];
-    for (const other of this.#state.attempts.values())
-      if (isPaced(other) && other !== attempt) rates.push(this.#rateOf(other));
-    rates.sort((a, b) => a - b);
-    if (rates.length >= LEAST_PEERS) return this.#rateOf(attempt) < (rates[rates.length >> 1] as number) * CRAWL_SHARE;
-    // Near the end there is little to compare with but the past.
-    const usualRate = attempt.session.shards.shardBytes / Math.max(1, this.#state.relayMs.at(0.5));
-    return this.#rateOf(attempt) < usualRate * CRAWL_SHARE;
+  #keepPace(attempt: Attempt): void {
+    const { awakeMs } = this.#state;
+    const root = this.#rootOf(attempt);
+    if (root !== undefined && root !== attempt.root) {
+      if (attempt.root !== undefined) attempt.pace.restart(awakeMs, attempt.positionBytes);
+      attempt.root = root;
+    }
+    attempt.pace.mark(awakeMs, attempt.positionBytes, Math.max(LEAST_SPAN_MS, this.#usualMs / 2));
   }
 
-  #rateOf({ positionBytes, startBytes, startedMs }: Attempt): number {
-    return (positionBytes - startBytes) / Math.max(1, this.#state.nowMs - startedMs);
+  /** Much slower than what comes by way of others, or than before: then it is its source that is slow, not the origin that all share. */
+  #crawls(attempt: Attempt): boolean {
+    const { root, source } = attempt;
+    const otherRates: number[] = [];
+    for (const other of this.#state.attempts.values()) {
+      if (!isPaced(other) || other === attempt || isSameSource(other.source, source)) continue;
+      if (root === undefined || other.root !== root) otherRates.push(this.#rateOf(other));
+    }
+    return crawls({ rate: this.#rateOf(attempt), otherRates, usualRate: this.#usualRate(attempt) });
+  }
+
+  /** What a shard takes that has to come first; 0 while unknown. The median: one slow node in eight is more than the slowest tenth. */
+  get #usualMs(): number {
+    return this.#state.originMs.at(0.5);
+  }
+
+  /** Bytes per millisecond. */
+  #usualRate({ session }: Attempt): number {
+    return this.#usualMs === 0 ? 0 : session.shards.shardBytes / this.#usualMs;
+  }
+
+  /** Who fetches the shard from its source. */
+  #rootOf(attempt: Attempt): NodeId | undefined {
+    if (attempt.isRoot) return this.#state.self?.id;
+    return this.#planner.rootOf(attempt.session, firstShard(attempt));
+  }
+
+  #rateOf({ positionBytes, pace }: Attempt): number {
+    return pace.rate(this.#state.awakeMs, positionBytes);
   }
 
   #slownessOf(attempt: Attempt): "hedge" | "endgame" | undefined {
     const times = isPaced(attempt) ? this.#state.relayMs : this.#state.bulkMs;
     return hedge({
-      ageMs: this.#state.nowMs - attempt.startedMs,
+      ageMs: this.#state.awakeMs - attempt.startedMs,
       doneBytes: attempt.positionBytes - attempt.startBytes,
       leftBytes: attempt.endBytes - attempt.positionBytes,
       p50Ms: times.at(0.5),
@@ -167,6 +246,10 @@ export class Watch {
       isLast: attempt.session.shards.absent.count === 0,
     });
   }
+}
+
+function isSameSource(one: Source, other: Source): boolean {
+  return one.kind === "peer" && other.kind === "peer" && one.peer === other.peer;
 }
 
 function isRival(attempt: Attempt): boolean {

@@ -21,8 +21,9 @@ export interface Asked {
 
 /** Who decides; slots and fairness are its business. */
 export interface Admit {
+  /** May take a moment: an asker waits for its turn. */
   ask(asked: Asked): Promise<Verdict>;
-  /** A request that was to be served is over, however it ended. */
+  /** A request that was to be served is over, however it ended; or its asker left before it had its turn. */
   served(request: number): void;
 }
 

@@ -86,7 +86,7 @@ const ask = (startBytes: number, endBytes?: number, peer = A): LaneRequest => ({
 });
 
 async function begin(serve: Serve, request: LaneRequest) {
-  const answer = await serve.handle(request);
+  const answer = await serve.handle(request, { signal: never });
   assert.ok(answer.kind === "serve", `refused: ${JSON.stringify(answer)}`);
   return answer;
 }
@@ -176,7 +176,7 @@ describe("Serve", () => {
     it(`refuses ${id}, closes the blob and gives the slot back`, async () => {
       const blob = new ArrivingBlob(Buffer.alloc(10));
       const { serve, served } = setUp(blob);
-      const answer = await serve.handle(request);
+      const answer = await serve.handle(request, { signal: never });
       assert.ok(answer.kind === "refuse");
       assert.deepEqual([answer.code, answer.sizeBytes, blob.closed, served.length], [code, 10, 1, 1]);
     });
@@ -185,15 +185,15 @@ describe("Serve", () => {
       const blob = new ArrivingBlob(Buffer.alloc(10));
       const { serve, served } = setUp(blob, { kind: "refuse", code: "PEER_LACKS", redirect: [] });
       const nobody = setUp(undefined, { kind: "refuse", code: "PEER_LACKS", redirect: [] });
-      const answer = await serve.handle(request);
-      assert.deepEqual(answer, await nobody.serve.handle(request));
+      const answer = await serve.handle(request, { signal: never });
+      assert.deepEqual(answer, await nobody.serve.handle(request, { signal: never }));
       assert.deepEqual([blob.closed, served.length], [1, 0]);
     });
   }
 
   it("gives the slot back when the engine would serve what is not here", async () => {
     const { serve, served } = setUp(undefined);
-    const answer = await serve.handle(ask(0, 5));
+    const answer = await serve.handle(ask(0, 5), { signal: never });
     assert.ok(answer.kind === "refuse" && answer.code === "PEER_LACKS");
     assert.equal(served.length, 1);
   });
@@ -216,10 +216,10 @@ describe("Serve", () => {
     const sending = service.send(new Collector(), { signal: never });
     serve.stopServing(serve.uploads()[0]?.request ?? 0);
     await assert.rejects(sending, { code: "PEER_TAINTED" });
-    assert.equal((await serve.handle(ask(5, 10, B))).kind, "serve");
-    const again = await serve.handle(ask(5, 10));
+    assert.equal((await serve.handle(ask(5, 10, B), { signal: never })).kind, "serve");
+    const again = await serve.handle(ask(5, 10), { signal: never });
     assert.ok(again.kind === "refuse" && again.code === "PEER_TAINTED");
-    assert.equal((await serve.handle(ask(0, 10))).kind, "serve");
+    assert.equal((await serve.handle(ask(0, 10), { signal: never })).kind, "serve");
   });
 
   it("gives everything back when the peer goes, when the outlet fails, and when the source is silent", async () => {

@@ -6,6 +6,7 @@
 import { type BlobId, type NodeId, SwarmError, shardAt, shardEnd, toSwarmError } from "@swarmd/protocol";
 import type {
   Admit,
+  Asked,
   LaneOutlet,
   LaneRefusal,
   LaneRequest,
@@ -13,6 +14,7 @@ import type {
   OpenBlob,
   SendLimit,
   ShardReader,
+  Verdict,
 } from "./ports.js";
 import { SendBuffers } from "./send-buffers.js";
 import { sendRange } from "./send-range.js";
@@ -66,6 +68,8 @@ export class Serve {
   readonly #deps: ServeDeps;
   readonly #buffers: SendBuffers;
   readonly #uploads = new Map<number, Upload>();
+  /** Requests that wait for their turn or have a slot. */
+  readonly #open = new Set<number>();
   readonly #sentBytes = new Map<NodeId, Map<string | undefined, number>>();
   /** Requests that were broken off because their bytes proved wrong, as `peer blob shard`; the oldest first. */
   readonly #tainted = new Set<string>();
@@ -96,13 +100,13 @@ export class Serve {
     return this.#sentBytes.get(peer) ?? new Map();
   }
 
-  /** Answers one request; never throws. */
-  async handle(asked: LaneRequest): Promise<LaneRefusal | LaneService> {
+  /** Answers one request; never throws. An abort says that the asker left: if it waits for its turn, it waits no longer. */
+  async handle(asked: LaneRequest, { signal }: { readonly signal: AbortSignal }): Promise<LaneRefusal | LaneService> {
     if (this.#isStopped) return refusal("PEER_BUSY", "the node is stopping");
     let blob: OpenBlob | undefined;
     try {
       blob = await this.#deps.reader.open(asked.blob);
-      const answer = await this.#answer(asked, blob);
+      const answer = await this.#answer(asked, blob, signal);
       if (answer.kind === "refuse") await blob?.close();
       return answer;
     } catch (error) {
@@ -126,7 +130,11 @@ export class Serve {
     for (const { stop } of this.#uploads.values()) stop.abort(new SwarmError("INTERRUPTED", "the node is stopping"));
   }
 
-  async #answer(asked: LaneRequest, blob: OpenBlob | undefined): Promise<LaneRefusal | LaneService> {
+  async #answer(
+    asked: LaneRequest,
+    blob: OpenBlob | undefined,
+    signal: AbortSignal,
+  ): Promise<LaneRefusal | LaneService> {
     const { peer, startBytes } = asked;
     // An engine that never heard of the blob may still know who has it.
     const endBytes = asked.endBytes ?? blob?.sizeBytes ?? 0;
@@ -137,18 +145,18 @@ export class Serve {
     }
     const request = this.#nextRequest++;
     const from = isOutside ? 0 : startBytes;
-    const verdict = await this.#deps.admit.ask({ request, peer, blob: asked.blob, shard, startBytes: from });
+    const verdict = await this.#admit({ request, peer, blob: asked.blob, shard, startBytes: from }, signal);
     if (verdict.kind === "refuse") {
       const busy = verdict.code === "PEER_BUSY" ? { retryAfterMs: RETRY_BUSY_MS } : {};
       return refusal(verdict.code, MESSAGES[verdict.code], { redirect: verdict.redirect, ...busy });
     }
     if (blob === undefined) {
-      this.#deps.admit.served(request);
+      this.#giveBack(request);
       return refusal("PEER_LACKS", MESSAGES.PEER_LACKS);
     }
     // Only now: the size of a blob is for those who may have it.
     if (isOutside) {
-      this.#deps.admit.served(request);
+      this.#giveBack(request);
       const message = `the range ends beyond the blob, which has ${blob.sizeBytes} bytes`;
       return refusal("PEER_FAULT", message, { sizeBytes: blob.sizeBytes });
     }
@@ -161,6 +169,26 @@ export class Serve {
       stop: new AbortController(),
       sentBytes: 0,
     });
+  }
+
+  /** Waits for the engine's word, and tells it at once if the asker leaves meanwhile. */
+  async #admit(asked: Asked, signal: AbortSignal): Promise<Verdict> {
+    if (signal.aborted) return { kind: "refuse", code: "PEER_BUSY", redirect: [] };
+    const leave = () => this.#giveBack(asked.request);
+    signal.addEventListener("abort", leave, { once: true });
+    this.#open.add(asked.request);
+    try {
+      const verdict = await this.#deps.admit.ask(asked);
+      if (verdict.kind === "refuse") this.#open.delete(asked.request);
+      return verdict;
+    } finally {
+      signal.removeEventListener("abort", leave);
+    }
+  }
+
+  /** Once per request, whoever notices first that it is over. */
+  #giveBack(request: number): void {
+    if (this.#open.delete(request)) this.#deps.admit.served(request);
   }
 
   #serve(upload: Upload): LaneService {
@@ -187,33 +215,28 @@ export class Serve {
     const { range, blob } = upload;
     try {
       for (let at = range.startBytes; at < range.endBytes; ) {
-        if (at > range.startBytes) await this.#goOn(upload, at);
+        if (at > range.startBytes) await this.#goOn(upload, at, signal);
         const endBytes = Math.min(range.endBytes, shardEnd(upload.shard, blob.sizeBytes, blob.shardBytes));
         await this.#sendShard(upload, { startBytes: at, endBytes }, outlet, signal);
         at = endBytes;
       }
     } finally {
       this.#uploads.delete(upload.request);
-      this.#deps.admit.served(upload.request);
+      this.#giveBack(upload.request);
       await blob.close();
     }
   }
 
   /** Gives the slot back, and asks for the next shard's. @throws SwarmError as the engine refuses: the request is broken off */
-  async #goOn(upload: Upload, startBytes: number): Promise<void> {
+  async #goOn(upload: Upload, startBytes: number, signal: AbortSignal): Promise<void> {
     const { peer, blob } = upload.asked;
     this.#uploads.delete(upload.request);
-    this.#deps.admit.served(upload.request);
+    this.#giveBack(upload.request);
     upload.request = this.#nextRequest++;
     upload.shard = shardAt(startBytes, upload.blob.shardBytes);
     this.#uploads.set(upload.request, upload);
-    const verdict = await this.#deps.admit.ask({
-      request: upload.request,
-      peer,
-      blob,
-      shard: upload.shard,
-      startBytes,
-    });
+    const { request, shard } = upload;
+    const verdict = await this.#admit({ request, peer, blob, shard, startBytes }, signal);
     if (verdict.kind === "refuse") {
       throw new SwarmError(verdict.code, MESSAGES[verdict.code], { redirect: verdict.redirect });
     }

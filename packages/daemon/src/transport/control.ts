@@ -13,16 +13,15 @@ import {
   type LaneTicket,
 } from "@swarmd/protocol/wire";
 import { messagesOf, readMessage, toPeerError, withStream } from "./bounded.js";
-import type { TicketOffice } from "./ports.js";
+import type { TicketOffice, TicketTerms } from "./ports.js";
 
 export interface ControlDeps {
   readonly openStream: (peer: NodeId, protocol: string, options: { signal: AbortSignal }) => Promise<Stream>;
   readonly tickets: TicketOffice;
 }
 
-export interface TicketOptions {
+export interface TicketOptions extends TicketTerms {
   readonly signal: AbortSignal;
-  readonly encrypted: boolean;
 }
 
 const ANSWER_MS = 5_000;
@@ -47,8 +46,8 @@ export class Control {
    * @throws SwarmError PEER_DENIED, PEER_LACKS, PEER_BUSY as the peer said; PEER_UNREACHABLE, PEER_STALLED, PEER_FAULT, INTERRUPTED
    */
   async ticket(peer: NodeId, blob: BlobId, options: TicketOptions): Promise<LaneTicket> {
-    const { signal, encrypted } = options;
-    const response = await this.#ask(peer, { type: "ticket", blob, encrypted }, signal);
+    const { signal, encrypted, hasAccess } = options;
+    const response = await this.#ask(peer, { type: "ticket", blob, encrypted, hasAccess }, signal);
     if (response.type === "ticket") {
       if (!encrypted || response.ticket.certificateSha256 !== undefined) return response.ticket;
       throw new SwarmError("PEER_FAULT", `${peer} would send ${blob} in the clear`);
@@ -85,9 +84,9 @@ export class Control {
     }
   }
 
-  async #answer(peer: NodeId, { blob, encrypted }: ControlRequest): Promise<ControlResponse> {
+  async #answer(peer: NodeId, { blob, encrypted, hasAccess }: ControlRequest): Promise<ControlResponse> {
     try {
-      const ticket = await this.#deps.tickets.issue(peer, blob, encrypted);
+      const ticket = await this.#deps.tickets.issue(peer, blob, { encrypted, hasAccess });
       return { type: "ticket", ticket };
     } catch (error) {
       const { code, message, retryAfterMs, redirect = [] } = toSwarmError(error);

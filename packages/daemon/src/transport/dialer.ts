@@ -11,6 +11,10 @@ export interface DialerOptions {
   /** The first wait after a failure; doubles up to `maxWaitMs`, and is cut by up to half at random. */
   readonly firstWaitMs: number;
   readonly maxWaitMs: number;
+  /** The same for who is on a LAN of ours: a cable that is back, or a machine that has started again, should not wait long. */
+  readonly maxNearWaitMs: number;
+  /** A peer that is found while it is dialled is dialled anew, if that has taken so long already: the dial may wait for a lost packet. */
+  readonly staleDialMs: number;
   /** A found peer that could not be reached for so long is forgotten until it is found again. */
   readonly giveUpAfterMs: number;
   /** One address gets so long before the next is tried. */
@@ -22,6 +26,8 @@ export interface DialerOptions {
 export const DIALER_OPTIONS: DialerOptions = {
   firstWaitMs: 250,
   maxWaitMs: 30_000,
+  maxNearWaitMs: 4_000,
+  staleDialMs: 1_500,
   giveUpAfterMs: 10 * 60_000,
   dialTimeoutMs: 6_000,
   mostAtOnce: 3,
@@ -33,6 +39,8 @@ export interface DialerDeps {
   isConnected(peer: NodeId): boolean;
   /** Best first. */
   sort(addresses: readonly Multiaddr[]): readonly Multiaddr[];
+  /** Whether it is on a LAN of ours. */
+  isNear(address: Multiaddr): boolean;
   readonly logger: Logger;
 }
 
@@ -46,7 +54,14 @@ interface Target {
   /** Since when nobody answers. */
   failingSinceMs: number | undefined;
   timer: NodeJS.Timeout | undefined;
-  isDialing: boolean;
+  /** While it is being dialled. */
+  dialing: Dialing | undefined;
+}
+
+interface Dialing {
+  readonly sinceMs: number;
+  /** Ends it, to begin anew. */
+  readonly stale: AbortController;
 }
 
 /** Nobody has more peers on one LAN; an impostor can't make us remember more. */
@@ -78,7 +93,16 @@ export class Dialer {
     const target = this.#upsert(peer, addresses, peer, false);
     target.failures = 0;
     target.failingSinceMs = undefined;
+    const { dialing } = target;
+    if (dialing !== undefined && performance.now() - dialing.sinceMs > this.#options.staleDialMs) dialing.stale.abort();
     this.#dialSoon(target, delayMs);
+  }
+
+  /** Peers of the LAN that do not answer where they were found. */
+  get lostPeers(): readonly NodeId[] {
+    return [...this.#targets.values()].flatMap(({ isNamed, peer, failures }) =>
+      isNamed || failures === 0 || peer === undefined || this.#deps.isConnected(peer) ? [] : [peer],
+    );
   }
 
   /** A connection was lost: try again, at once the first time. */
@@ -120,7 +144,7 @@ export class Dialer {
       failures: 0,
       failingSinceMs: undefined,
       timer: undefined,
-      isDialing: false,
+      dialing: undefined,
     };
     this.#targets.set(key, target);
     return target;
@@ -133,7 +157,7 @@ export class Dialer {
   }
 
   #dialSoon(target: Target, delayMs: number): void {
-    if (this.#stopped.signal.aborted || target.isDialing) return;
+    if (this.#stopped.signal.aborted || target.dialing !== undefined) return;
     clearTimeout(target.timer);
     target.timer = setTimeout(() => {
       this.#queue.add(target);
@@ -155,23 +179,25 @@ export class Dialer {
 
   /** Never rejects. */
   async #dial(target: Target): Promise<void> {
-    if (target.isDialing || (target.peer !== undefined && this.#deps.isConnected(target.peer))) return;
-    target.isDialing = true;
-    const peer = await this.#tryAddresses(target);
-    target.isDialing = false;
+    if (target.dialing !== undefined || (target.peer !== undefined && this.#deps.isConnected(target.peer))) return;
+    const stale = new AbortController();
+    target.dialing = { sinceMs: performance.now(), stale };
+    const peer = await this.#tryAddresses(target, AbortSignal.any([this.#stopped.signal, stale.signal]));
+    target.dialing = undefined;
     if (this.#stopped.signal.aborted || !this.#targets.has(target.key)) return;
+    if (peer === undefined && stale.signal.aborted) return this.#dialSoon(target, 0);
     if (peer === undefined) return this.#failed(target);
     target.peer = peer;
     target.failures = 0;
     target.failingSinceMs = undefined;
   }
 
-  async #tryAddresses({ key, addresses }: Target): Promise<NodeId | undefined> {
+  async #tryAddresses({ key, addresses }: Target, signal: AbortSignal): Promise<NodeId | undefined> {
     for (const address of this.#deps.sort(addresses)) {
-      if (this.#stopped.signal.aborted) return undefined;
+      if (signal.aborted) return undefined;
       const deadline = AbortSignal.timeout(this.#options.dialTimeoutMs);
       try {
-        return await this.#deps.dial(address, { signal: AbortSignal.any([this.#stopped.signal, deadline]) });
+        return await this.#deps.dial(address, { signal: AbortSignal.any([signal, deadline]) });
       } catch (error) {
         this.#deps.logger.debug({ peer: key, address: address.toString(), why: (error as Error).message }, "no answer");
       }
@@ -191,9 +217,10 @@ export class Dialer {
     else this.#dialSoon(target, this.#waitMs(target));
   }
 
-  #waitMs({ failures }: Target): number {
-    const { firstWaitMs, maxWaitMs } = this.#options;
+  #waitMs({ failures, addresses }: Target): number {
+    const { firstWaitMs, maxWaitMs, maxNearWaitMs } = this.#options;
+    const mostMs = addresses.some((address) => this.#deps.isNear(address)) ? maxNearWaitMs : maxWaitMs;
     // Random, so that two nodes that lost each other don't dial at the same instant again and again.
-    return Math.min(maxWaitMs, firstWaitMs * 2 ** Math.min(failures, 20)) * (0.5 + Math.random() / 2);
+    return Math.min(mostMs, firstWaitMs * 2 ** Math.min(failures, 20)) * (0.5 + Math.random() / 2);
   }
 }

@@ -16,6 +16,8 @@ import { createLibp2p } from "libp2p";
 import type { Logger } from "../observe/logger.js";
 import { Dialer, type DialerOptions } from "./dialer.js";
 import { findHost } from "./peer-address.js";
+import { PEER_PULSE, PeerPulse, type PeerPulseOptions } from "./peer-pulse.js";
+import { isReachable } from "./reachability.js";
 
 export interface P2pNodeOptions {
   /** TCP port; 0 for any. */
@@ -27,10 +29,15 @@ export interface P2pNodeOptions {
   /** Contents of a libp2p swarm key: who lacks it can't even shake hands. */
   readonly swarmKey?: Uint8Array;
   readonly dialer: DialerOptions;
+  readonly pulse?: PeerPulseOptions;
 }
 
 /** Finds peers on the LAN; made by the discovery room. */
 export interface LanDiscovery extends PeerDiscovery {
+  /** Tells everybody that this node is there, and asks who else is. Called once, when it can be reached. */
+  begin(): void;
+  /** Asks where these peers are, which were there before. */
+  seek(peers: readonly string[]): void;
   /** Asks again at once, over the interfaces that there are now. */
   refresh(): Promise<void>;
 }
@@ -49,6 +56,10 @@ export interface P2pNodeDeps {
   readonly isBanned: (peer: NodeId) => boolean;
   /** Best first: which of a peer's hosts to dial. */
   readonly sortHosts: (hosts: readonly string[]) => readonly string[];
+  /** A port of a peer at which a connection may be tried at little cost to it. */
+  readonly findDoor: (peer: NodeId) => number | undefined;
+  /** Whether a host is on a LAN of ours; undefined is a name. */
+  readonly isNear: (host: string | undefined) => boolean;
 }
 
 /** Takes a stream that a peer opened. Whatever it throws cuts the stream. */
@@ -64,15 +75,23 @@ const PER_HOST_PER_SECOND = 50;
 const HANDSHAKE_MS = 10_000;
 const STREAM_OPEN_MS = 5_000;
 /**
- * A host that went away without a word is noticed a timeout after this; who asks it for bytes notices before, and its announcements
- * lapse before. Every ping opens a stream, so with many peers they are most of what a node at rest does.
+ * A program that hangs is noticed a timeout after this; a machine that is gone, much earlier: see `PeerPulse`. Every ping opens a stream, so
+ * with many peers they are most of what a node at rest does.
  */
 const PING_INTERVAL_MS = 60_000;
 /** A peer under full load still answers in this time. */
 const PING_TIMEOUT_MS = 10_000;
+/** For a quiet peer's machine: a first packet that is lost is sent again after a second. */
+const MACHINE_ANSWER_MS = 1_500;
+/** For its program, if the machine said nothing: there are firewalls that leave us without an answer. */
+const PROGRAM_ANSWER_MS = 2_000;
+const PING_PROTOCOL = "/ipfs/ping/1.0.0";
+/** How often peers are looked for that were lost; with many peers less often, for an answer to one is heard by all. */
+const SEEK_MS = 3_000;
+const SEEK_PER_PEER_MS = 300;
 const STOP_MS = 3_000;
 /** The node that has the greater id lets the other dial, for so long: else both do. */
-const DIAL_COURTESY_MS = 150;
+const DIAL_COURTESY_MS = 1_000;
 /** Streams of one kind that a peer may have open at a time. */
 const STREAMS_PER_PROTOCOL = 32;
 
@@ -113,6 +132,8 @@ export class P2pNode {
   readonly #connected = new Map<NodeId, PeerId>();
   #libp2p: Libp2p<Services> | undefined;
   #discovery: LanDiscovery | undefined;
+  readonly #pulse: PeerPulse<Connection>;
+  #seeking: NodeJS.Timeout | undefined;
 
   constructor(options: P2pNodeOptions, deps: P2pNodeDeps) {
     this.#options = options;
@@ -121,7 +142,14 @@ export class P2pNode {
       dial: (address, { signal }) => this.#dial(address, signal),
       isConnected: (peer) => this.#connected.has(peer),
       sort: (addresses) => this.#sort(addresses),
+      isNear: (address) => deps.isNear(findHost(address)),
       logger: deps.logger,
+    });
+    this.#pulse = new PeerPulse(options.pulse ?? PEER_PULSE, {
+      connections: () => this.#allConnections(),
+      answers: (connection) => this.#answers(connection),
+      cut: (connection) => connection.abort(new Error("nothing answers there any more")),
+      nowMs: () => performance.now(),
     });
   }
 
@@ -155,12 +183,17 @@ export class P2pNode {
     } catch (cause) {
       throw listenError(cause, this.#options.port);
     }
+    this.#discovery?.begin();
+    this.#pulse.start();
+    this.#seekLater();
     for (const address of this.#options.peers) this.#dialer.name(address);
   }
 
   /** Closes everything within a few seconds, whatever hangs. */
   async stop(): Promise<void> {
     this.#dialer.stop();
+    this.#pulse.stop();
+    clearTimeout(this.#seeking);
     const libp2p = this.#libp2p;
     if (libp2p === undefined) return;
     let timer: NodeJS.Timeout | undefined;
@@ -231,6 +264,11 @@ export class P2pNode {
   forget(peer: NodeId): void {
     this.#dialer.forget(peer);
     for (const connection of this.#connectionsOf(peer)) void connection.close().catch(() => undefined);
+  }
+
+  /** A peer said something, so it is there. */
+  heard(peer: NodeId): void {
+    if (this.#connected.has(peer)) this.#pulse.heard(peer);
   }
 
   /** Local addresses came or went: connections that lost theirs are cut, and everybody is looked for again. */
@@ -329,14 +367,45 @@ export class P2pNode {
   #onConnect(id: PeerId): void {
     const peer = toNodeId(id);
     this.#connected.set(peer, id);
+    this.#pulse.heard(peer);
     this.#deps.onConnected(peer);
   }
 
   #onDisconnect(id: PeerId): void {
     const peer = toNodeId(id);
     if (!this.#connected.delete(peer)) return;
+    this.#pulse.gone(peer);
     this.#deps.onDisconnected(peer);
     this.#dialer.lost(peer);
+  }
+
+  #allConnections() {
+    return this.peers.flatMap((peer) => this.#connectionsOf(peer).map((connection) => ({ peer, connection })));
+  }
+
+  /** Its machine takes or refuses a TCP connection, which costs next to nothing; or else its program opens a stream. */
+  async #answers(connection: Connection): Promise<boolean> {
+    const { host, port } = connection.remoteAddr.toOptions();
+    const door = this.#deps.findDoor(toNodeId(connection.remotePeer)) ?? port;
+    if (await isReachable(host, door, MACHINE_ANSWER_MS)) return true;
+    try {
+      const stream = await connection.newStream(PING_PROTOCOL, { signal: AbortSignal.timeout(PROGRAM_ANSWER_MS) });
+      await stream.close({ signal: AbortSignal.timeout(PROGRAM_ANSWER_MS) });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Who was lost may be back, and may have waited long before it dials again: asking the LAN costs next to nothing. */
+  #seekLater(): void {
+    const afterMs = Math.max(SEEK_MS, SEEK_PER_PEER_MS * this.#connected.size) * (0.75 + Math.random() / 2);
+    this.#seeking = setTimeout(() => {
+      const lost = this.#dialer.lostPeers;
+      if (lost.length > 0) this.#discovery?.seek(lost);
+      this.#seekLater();
+    }, afterMs);
+    this.#seeking.unref();
   }
 
   #connectionsOf(peer: NodeId): readonly Connection[] {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { generateKey } from "@libp2p/pnet";
-import { type BlobId, type NodeId, parseBlobId, SwarmError } from "@swarmd/protocol";
+import { type NodeId, parseBlobId, SwarmError } from "@swarmd/protocol";
 import {
   CONTROL_PROTOCOL,
   LIBP2P_LINK,
@@ -19,7 +19,7 @@ import { LIBP2P_LANE_DEFAULTS, Libp2pLane } from "./lanes/libp2p-lane.js";
 import type { LaneHandler } from "./lanes/ports.js";
 import type { PeerRoute } from "./links/routes.js";
 import { PeerNetwork, type PeerNetworkOptions } from "./peer-network.js";
-import type { TicketOffice } from "./ports.js";
+import type { TicketOffice, TicketTerms } from "./ports.js";
 
 const BLOB = parseBlobId(`sha256:${"ab".repeat(32)}`);
 const CONTENT = randomBytes(3_000_000);
@@ -90,7 +90,7 @@ describe("a network of peers", { timeout: 120_000 }, () => {
     more: Partial<PeerNetworkOptions> = {},
     tickets: TicketOffice = goodTickets,
     laneOptions = LIBP2P_LANE_DEFAULTS,
-    mustEncrypt = (_blob: BlobId) => false,
+    terms: () => TicketTerms = () => ({ encrypted: false, hasAccess: false }),
   ): Promise<TestNode> {
     made += 1;
     const happened: Happening[] = [];
@@ -117,7 +117,7 @@ describe("a network of peers", { timeout: 120_000 }, () => {
       },
       {
         tickets,
-        mustEncrypt,
+        terms,
         events: {
           peerUp: (peer, routes) => note({ type: "up", peer, routes }),
           peerDown: (peer) => note({ type: "down", peer }),
@@ -211,8 +211,8 @@ describe("a network of peers", { timeout: 120_000 }, () => {
 
   it("gives tickets, and refusals with their reasons", async () => {
     const busy: TicketOffice = {
-      issue(peer, blob, encrypted) {
-        if (blob === BLOB) return goodTickets.issue(peer, blob, encrypted);
+      issue(peer, blob, terms) {
+        if (blob === BLOB) return goodTickets.issue(peer, blob, terms);
         throw new SwarmError("PEER_DENIED", "private", { redirect: [peer] });
       },
     };
@@ -229,21 +229,24 @@ describe("a network of peers", { timeout: 120_000 }, () => {
   });
 
   it("asks for an encrypted lane where it must, and takes no other", async () => {
-    const asked: boolean[] = [];
+    const asked: unknown[] = [];
     const inTheClear: TicketOffice = {
-      issue(_peer, blob, encrypted) {
-        asked.push(encrypted);
+      issue(_peer, blob, terms) {
+        asked.push(terms);
         return { ticket: "abc", validMs: 1_000, ...(blob === BLOB ? { certificateSha256: "cd".repeat(32) } : {}) };
       },
     };
     const other = parseBlobId(`git-sha1:${"12".repeat(20)}`);
     const signal = AbortSignal.timeout(DEADLINE_MS);
     const a = await startNode({}, inTheClear);
-    const b = await startNode({ peers: [addressOf(a)] }, goodTickets, LIBP2P_LANE_DEFAULTS, () => true);
+    const b = await startNode({ peers: [addressOf(a)] }, goodTickets, LIBP2P_LANE_DEFAULTS, () => ({
+      encrypted: true,
+      hasAccess: true,
+    }));
     await Promise.all([a.until("up"), b.until("up")]);
     await b.network.tickets.get(a.network.id, BLOB, { signal });
     await assert.rejects(b.network.tickets.get(a.network.id, other, { signal }), { code: "PEER_FAULT" });
-    assert.deepEqual(asked, [true, true]);
+    assert.deepEqual(asked, Array(2).fill({ encrypted: true, hasAccess: true }));
   });
 
   it("notices a goodbye at once, and a peer that comes back", async () => {

@@ -7,6 +7,7 @@
 import { networkInterfaces } from "node:os";
 import { dirname, join } from "node:path";
 import type { PrivateKey, Stream } from "@libp2p/interface";
+import type { MulticastDNSComponents } from "@libp2p/mdns";
 import { type BlobId, type NodeId, SwarmError } from "@swarmd/protocol";
 import {
   CONTROL_PROTOCOL,
@@ -31,12 +32,13 @@ import type { LaneRoutes, TicketSource } from "./lanes/ports.js";
 import { InterfaceWatch, POLL_MS } from "./links/interface-watch.js";
 import { readInterfaces } from "./links/interfaces.js";
 import type { LocalInterface } from "./links/link-class.js";
+import { multicastHosts } from "./links/multicast-hosts.js";
 import { findNear, sortHosts } from "./links/routes.js";
 import { loadNodeKey } from "./node-key.js";
-import { type DiscoveryFactory, P2pNode, type PeerStreamHandler } from "./p2p-node.js";
+import { type LanDiscovery, P2pNode, type PeerStreamHandler } from "./p2p-node.js";
 import { parsePeerAddress } from "./peer-address.js";
 import { type BookedPeer, PeerBook } from "./peer-book.js";
-import type { PeerEvents, TicketOffice } from "./ports.js";
+import type { PeerEvents, TicketOffice, TicketTerms } from "./ports.js";
 import { StateExchange } from "./state-exchange.js";
 
 export interface PeerNetworkOptions {
@@ -65,9 +67,10 @@ export interface PeerNetworkDeps {
   readonly tickets: TicketOffice;
   /** Tells peers what shards rest on; without one, nobody is told. */
   readonly desk?: EvidenceDesk;
-  /** Whether this node takes a blob only over a lane that is encrypted; by itself it leaves that to the other side. */
-  readonly mustEncrypt?: (blob: BlobId) => boolean;
-  readonly discovery?: DiscoveryFactory;
+  /** What this node says when it asks for a ticket; by itself, nothing. */
+  readonly terms?: (blob: BlobId) => TicketTerms;
+  /** Makes what finds peers on the LAN. `hosts`: one IPv4 address of each interface to look on, as of now. */
+  readonly discovery?: (components: MulticastDNSComponents, hosts: () => readonly string[]) => LanDiscovery;
   /** Addresses, this node's or a peer's, went away: whoever talks over them would not notice for a long time. */
   readonly onAddressesGone?: (hosts: readonly string[]) => void;
   /** Takes streams of further protocols: the libp2p lane. */
@@ -156,11 +159,13 @@ export class PeerNetwork {
       {
         key: this.#key,
         logger,
-        ...(discovery === undefined ? {} : { discovery }),
+        ...(discovery === undefined ? {} : { discovery: (components) => discovery(components, this.#lanHosts) }),
         onConnected: (peer) => void this.#state.tell(peer, this.#news()),
         onDisconnected: (peer) => this.#drop(peer),
         isBanned: (peer) => bans.isBanned(peer),
         sortHosts: (all) => sortHosts(this.#watch.interfaces, all),
+        findDoor: (peer) => this.#book.find(peer)?.hello.lanes[0]?.port,
+        isNear: (host) => host !== undefined && findNear(this.#watch.interfaces, host) !== undefined,
       },
     );
     this.#node = node;
@@ -177,7 +182,10 @@ export class PeerNetwork {
         self: node.id,
         peers: () => node.peers,
         tell: (peer, records) => void this.#state.tell(peer, { records, bye: false }),
-        heard: (peer, record) => events.heard(peer, record),
+        heard: (peer, record) => {
+          node.heard(peer);
+          events.heard(peer, record);
+        },
         isBanned: (peer) => node.isBanned(peer),
         logger,
       },
@@ -310,10 +318,8 @@ export class PeerNetwork {
 
   /** Asks peers for tickets to their direct lanes. */
   get tickets(): TicketSource {
-    const { mustEncrypt = () => false } = this.#deps;
-    return {
-      get: (peer, blob, { signal }) => this.#control.ticket(peer, blob, { signal, encrypted: mustEncrypt(blob) }),
-    };
+    const { terms = () => ({ encrypted: false, hasAccess: false }) } = this.#deps;
+    return { get: (peer, blob, { signal }) => this.#control.ticket(peer, blob, { signal, ...terms(blob) }) };
   }
 
   /** Knows where the direct lanes of peers are. The libp2p lane has no address: it is the connection that there is. */
@@ -332,6 +338,8 @@ export class PeerNetwork {
     return this.#p2p.openStream(peer, protocol, options);
   }
 
+  readonly #lanHosts = () => multicastHosts(this.#watch.interfaces);
+
   #news(): PeerNews {
     return { hello: this.#hello(), records: [], bye: false };
   }
@@ -343,6 +351,7 @@ export class PeerNetwork {
 
   #heard(peer: NodeId, { hello, records, bye }: PeerNews): void {
     if (this.#isStopping || this.#p2p.isBanned(peer)) return;
+    this.#p2p.heard(peer);
     if (hello !== undefined) this.#meet(peer, hello);
     for (const record of records) this.#deps.events.heard(peer, record);
     if (!bye) return;

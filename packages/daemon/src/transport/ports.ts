@@ -21,11 +21,16 @@ export interface PeerEvents {
   heard(peer: NodeId, record: WireAnnouncement): void;
 }
 
+/** What a node says with its question for a ticket. */
+export interface TicketTerms {
+  /** Only to a lane that is encrypted; else as the other side thinks right. */
+  readonly encrypted: boolean;
+  /** The asker's own token opens the blob at the origin. */
+  readonly hasAccess: boolean;
+}
+
 /** Gives tickets for this node's own direct lane. */
 export interface TicketOffice {
-  /**
-   * @param encrypted the peer asks for a lane that is encrypted, whatever the blob
-   * @throws SwarmError PEER_DENIED, PEER_LACKS, PEER_BUSY: the peer is told
-   */
-  issue(peer: NodeId, blob: BlobId, encrypted: boolean): LaneTicket | Promise<LaneTicket>;
+  /** @throws SwarmError PEER_DENIED, PEER_LACKS, PEER_BUSY: the peer is told */
+  issue(peer: NodeId, blob: BlobId, terms: TicketTerms): LaneTicket | Promise<LaneTicket>;
 }

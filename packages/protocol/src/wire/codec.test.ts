@@ -125,7 +125,7 @@ describe("the wire codec", () => {
   it("gives control messages back as they were", () => {
     fc.assert(
       fc.property(blob, (id) => {
-        const request = { type: "ticket", blob: id, encrypted: true } as const;
+        const request = { type: "ticket", blob: id, encrypted: true, hasAccess: true } as const;
         assert.deepEqual(decodeControlRequest(encodeControlRequest(request)), request);
       }),
     );

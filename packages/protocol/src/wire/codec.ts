@@ -87,7 +87,9 @@ export function decodeNews(bytes: Uint8Array, maxBytes: number = STATE_MESSAGE_B
 }
 
 export function encodeControlRequest(request: ControlRequest): Uint8Array {
-  return ControlRequestMessage.encode({ ticket: { blob: encodeBlobId(request.blob), encrypted: request.encrypted } });
+  return ControlRequestMessage.encode({
+    ticket: { blob: encodeBlobId(request.blob), encrypted: request.encrypted, hasAccess: request.hasAccess },
+  });
 }
 
 /** @throws SwarmError PEER_FAULT */
@@ -95,7 +97,8 @@ export function decodeControlRequest(bytes: Uint8Array): ControlRequest {
   return guarded("a control request", bytes, CONTROL_BYTES_MAX, () => {
     const { ticket } = ControlRequestMessage.decode(bytes);
     if (ticket === undefined) throw new SwarmError("PEER_FAULT", "a peer asked a question this version does not know");
-    return { type: "ticket", blob: decodeBlobId(ticket.blob), encrypted: ticket.encrypted };
+    const { encrypted, hasAccess } = ticket;
+    return { type: "ticket", blob: decodeBlobId(ticket.blob), encrypted, hasAccess };
   });
 }
 

@@ -68,6 +68,8 @@ export type ControlRequest = {
   readonly blob: BlobId;
   /** Only to a lane that is encrypted; else as the other side thinks right. */
   readonly encrypted: boolean;
+  /** Its own token opens the blob at the origin. Its want says so too, but may still be on its way. */
+  readonly hasAccess: boolean;
 };
 
 /** Opens the direct lane for one blob. */

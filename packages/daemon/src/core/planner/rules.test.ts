@@ -7,7 +7,6 @@ import { hedge, type Pace } from "./hedge.js";
 import { compareOffers, type Offer } from "./rank.js";
 import { orderByRarity } from "./rarest.js";
 import { areSeedsScarce } from "./scarce.js";
-import { stallAfterMs } from "./stall.js";
 
 const OFFER: Offer = { linkClass: "ethernet", isComplete: false, rateBytesPerS: 50e6, freeSlots: 4, draw: 5 };
 const ranks: { id: string; better: Partial<Offer>; worse: Partial<Offer> }[] = [
@@ -43,13 +42,6 @@ test("rarest: what one peer alone holds goes first, the rest keeps its order", (
     orderByRarity([0, 1, 2, 3, 4], (shard) => holders[shard] as number),
     [2, 4, 0, 1, 3],
   );
-});
-
-test("stall: patience follows the observed gaps, within bounds, and grows with depth", () => {
-  assert.equal(stallAfterMs(0, 0), 1_000);
-  assert.equal(stallAfterMs(500, 0), 2_000);
-  assert.equal(stallAfterMs(60_000, 0), 5_000);
-  assert.equal(stallAfterMs(0, 3), 2_000);
 });
 
 const MIB = 1024 * 1024;

@@ -14,6 +14,13 @@ export class Quantiles {
     this.#sorted = undefined;
   }
 
+  /** What was measured so far says nothing about what comes. */
+  clear(): void {
+    this.#values.length = 0;
+    this.#next = 0;
+    this.#sorted = undefined;
+  }
+
   /** @returns 0 before there are values enough to speak of a distribution. */
   at(quantile: number): number {
     if (this.#values.length < 8) return 0;

@@ -1,6 +1,7 @@
 /** One try at fetching a range of a blob from one source. */
-import { shardAt } from "@swarmd/protocol";
+import { type NodeId, shardAt } from "@swarmd/protocol";
 import type { AttemptId, PullId, Reason, Source } from "../messages.js";
+import type { Pace } from "./pace.js";
 import type { Session } from "./session.js";
 
 export interface Attempt {
@@ -12,6 +13,7 @@ export interface Attempt {
   readonly pull: PullId | undefined;
   readonly startBytes: number;
   readonly endBytes: number;
+  /** By the clock that stands still while our node does, as all its times. */
   readonly startedMs: number;
   /** Everything of the range below this is in the staging file. */
   positionBytes: number;
@@ -21,6 +23,10 @@ export interface Attempt {
   readonly isRoot: boolean;
   /** Our place in the shard's order when it began; 0 for a root. */
   readonly place: number;
+  /** How fast it goes lately. */
+  readonly pace: Pace;
+  /** Who fetches the shard from its source, when last looked at: all that hang on one node are as fast as it is. */
+  root: NodeId | undefined;
   isCancelled: boolean;
 }
 

@@ -184,13 +184,19 @@ export class DirectLaneServer {
     }
     const range = parseRangeHeader(request.headers.range);
     if (range === "unsatisfiable") return refuse(response, 416, { message: "the range makes no sense" });
-    const answer = await this.#deps.handler.handle({
-      peer,
-      blob,
-      startBytes: range?.startBytes ?? 0,
-      endBytes: range?.endBytes,
-      fromHost: hostOf(request.socket),
-    });
+    const gone = new AbortController();
+    response.once("close", () => gone.abort(new SwarmError("INTERRUPTED", "the peer closed the connection")));
+    if (response.closed) gone.abort(new SwarmError("INTERRUPTED", "nobody is there to be answered"));
+    const answer = await this.#deps.handler.handle(
+      {
+        peer,
+        blob,
+        startBytes: range?.startBytes ?? 0,
+        endBytes: range?.endBytes,
+        fromHost: hostOf(request.socket),
+      },
+      { signal: AbortSignal.any([gone.signal, this.#stopped.signal]) },
+    );
     if (answer.kind === "refuse") return refuseAs(response, answer);
     await this.#send(answer, request, response, range);
   }

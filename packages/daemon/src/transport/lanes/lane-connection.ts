@@ -58,6 +58,9 @@ export class LaneConnection {
   #total: NodeJS.Timeout | undefined;
   #pacer: () => void = () => undefined;
   #pending = NOTHING;
+  /** When something was last read, or could have been. */
+  #readMs = 0;
+  #isPaused = false;
   #leftBytes = 0;
   #head: ResponseHead | undefined;
   #taker: BodyTaker | undefined;
@@ -122,6 +125,11 @@ export class LaneConnection {
     return this.#phase === "closed";
   }
 
+  /** For how long the peer has kept us waiting. */
+  get quietMs(): number {
+    return this.#isPaused ? 0 : performance.now() - this.#readMs;
+  }
+
   /** Whether either end has one of these addresses. */
   isOver(hosts: readonly string[]): boolean {
     return hosts.includes(this.address.host) || hosts.includes(this.#socket.localAddress ?? "");
@@ -140,6 +148,7 @@ export class LaneConnection {
   exchange(request: string, taker: BodyTaker): Promise<Exchange> {
     if (this.#phase !== "idle") return Promise.reject(this.#broken("the connection was closed"));
     this.#phase = "head";
+    this.#readMs = performance.now();
     this.#taker = taker;
     this.#setTimer(this.#deadlines.answerMs, "did not answer");
     this.#total = setTimeout(() => this.#stall("took too long in all"), this.#deadlines.totalMs);
@@ -164,6 +173,7 @@ export class LaneConnection {
   /** @returns `false` to stop reading for a while */
   #read(bytes: number, buffer: Buffer): boolean {
     if (this.#phase === "closed") return false;
+    this.#readMs = performance.now();
     let wait: Promise<void> | undefined;
     try {
       wait = this.#feed(bytes, buffer);
@@ -274,6 +284,7 @@ export class LaneConnection {
   async #pause(wait: Promise<void> | undefined, waitMs: number): Promise<void> {
     const timer = this.#timer;
     const paused = setInterval(() => timer?.refresh(), PAUSE_REFRESH_MS);
+    this.#isPaused = true;
     await wait;
     if (waitMs >= 1) {
       const closed = new Promise<void>((resolve) => {
@@ -282,6 +293,8 @@ export class LaneConnection {
       await Promise.race([closed, this.#limit.waitOut(waitMs)]);
     }
     clearInterval(paused);
+    this.#isPaused = false;
+    this.#readMs = performance.now();
     if (this.#phase !== "closed") this.#socket.resume();
   }
 

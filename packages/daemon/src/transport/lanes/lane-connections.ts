@@ -1,6 +1,8 @@
 /** The connections of one thread: kept for the next request, or opened, the best address first and the next after a short head start. */
 import { SwarmError } from "@swarmd/protocol";
+import { isReachable } from "../reachability.js";
 import { type ConnectionOptions, LaneConnection } from "./lane-connection.js";
+import { LINK_CHECK, LinkCheck } from "./link-check.js";
 import type { LaneAddress } from "./ports.js";
 
 export type OpenOptions = Omit<ConnectionOptions, "limit">;
@@ -16,23 +18,40 @@ export class LaneConnections {
   readonly #resting = new Map<string, LaneConnection[]>();
   /** All that are open, and perhaps some that were closed since the last was opened. */
   readonly #open = new Set<LaneConnection>();
+  readonly #check = new LinkCheck(LINK_CHECK, {
+    isReachable,
+    nowMs: () => performance.now(),
+    onDead: ({ host }) => this.closeOver([host]),
+  });
 
   constructor(deps: Pick<ConnectionOptions, "limit">) {
     this.#limit = deps.limit;
   }
 
   /**
-   * A connection to the first of these addresses that answers. One that rests is taken if it leads to the first of them.
+   * A connection to the first of these addresses that answers. One that rests is taken if it leads to the first of them. What was found
+   * dead lately comes last.
    *
    * @throws SwarmError as `LaneConnection.open` does, for the address that failed last
    */
-  async take(addresses: readonly LaneAddress[], options: OpenOptions): Promise<TakenConnection> {
+  async take(known: readonly LaneAddress[], options: OpenOptions): Promise<TakenConnection> {
+    const addresses = this.#check.deadLast(known);
     const resting = addresses[0] && this.#resting.get(keyOf(addresses[0], options.certificateSha256))?.pop();
     if (resting !== undefined) return { connection: resting, isUsed: true };
     const connection = await this.#race(addresses, options);
     for (const one of this.#open) if (one.isClosed) this.#open.delete(one);
     this.#open.add(connection);
     return { connection, isUsed: false };
+  }
+
+  /**
+   * Looks after an exchange, so that it does not wait on a link that is dead: its connection breaks then, with PEER_UNREACHABLE.
+   *
+   * @param addresses all of the peer
+   * @returns to be called when the exchange is over
+   */
+  watch(connection: LaneConnection, addresses: readonly LaneAddress[]): () => void {
+    return this.#check.watch(connection, addresses);
   }
 
   /** Breaks the connections that lead over one of these addresses: what they were fetching goes on over the next link. */

@@ -139,12 +139,21 @@ export class LaneFetch {
   }
 
   async #ask(connection: LaneConnection, file: ShardFile): Promise<void> {
-    const { head, text } = await connection.exchange(this.#request(connection, file), this.#taker(file));
+    const { head, text } = await this.#exchange(connection, file);
     this.#connection = undefined;
     this.#deps.connections.give(connection, this.#order.certificateSha256);
     if (head.status === 200 || head.status === 206) return;
     this.#needsTicket = head.status === 401;
     throw toRefusal({ head, text });
+  }
+
+  async #exchange(connection: LaneConnection, file: ShardFile): Promise<Exchange> {
+    const stopWatching = this.#deps.connections.watch(connection, this.#order.addresses);
+    try {
+      return await connection.exchange(this.#request(connection, file), this.#taker(file));
+    } finally {
+      stopWatching();
+    }
   }
 
   #request({ address }: LaneConnection, file: ShardFile): string {

@@ -40,6 +40,14 @@ export const LIBP2P_LANE_DEFAULTS: Libp2pLaneOptions = { idleMs: 30_000, totalMs
 
 const BROKEN_OFF = new Uint8Array(0);
 
+/** Aborts when the asker closes its stream: after its question it has no more to say, so that whatever comes tells that it left. */
+function leaving(messages: MessageStream, total: AbortSignal): AbortSignal {
+  const gone = new AbortController();
+  const leave = () => gone.abort(new SwarmError("INTERRUPTED", "the peer left"));
+  readMessage(messages, total).then(leave, leave);
+  return gone.signal;
+}
+
 export class Libp2pLane {
   readonly name = "libp2p-lane";
   readonly #options: Libp2pLaneOptions;
@@ -57,7 +65,8 @@ export class Libp2pLane {
     await withStream(stream, total, async () => {
       const messages = messagesOf(stream, CONTROL_BYTES_MAX);
       const { blob, startBytes, endBytes } = decodeShardRequest(await readMessage(messages, this.#idle(total)));
-      const answer = await this.#deps.handler.handle({ peer, blob, startBytes, endBytes });
+      const signal = AbortSignal.any([total, leaving(messages, total)]);
+      const answer = await this.#deps.handler.handle({ peer, blob, startBytes, endBytes }, { signal });
       if (answer.kind === "serve") return this.#serve(messages, answer, total);
       const { kind: _, sizeBytes: __, ...refusal } = answer;
       await messages.write(encodeShardAnswer({ type: "refusal", refusal }), { signal: this.#idle(total) });

@@ -59,7 +59,8 @@ export interface LaneService {
 
 /** Answers what peers ask; the serve room is one. Never throws. */
 export interface LaneHandler {
-  handle(request: LaneRequest): Promise<LaneRefusal | LaneService>;
+  /** @param options `signal` aborts when the asker leaves: it may wait for its turn, and nobody should keep a place for it then. */
+  handle(request: LaneRequest, options: { readonly signal: AbortSignal }): Promise<LaneRefusal | LaneService>;
 }
 
 /** What a peer gives for a blob, over an authenticated stream, before it serves it on the direct lane. */

@@ -617,6 +617,7 @@ export namespace NewsMessage {
 export interface TicketRequestMessage {
   blob: Uint8Array
   encrypted: boolean
+  hasAccess: boolean
 }
 
 export namespace TicketRequestMessage {
@@ -639,13 +640,19 @@ export namespace TicketRequestMessage {
           w.bool(obj.encrypted)
         }
 
+        if ((obj.hasAccess != null && obj.hasAccess !== false)) {
+          w.uint32(24)
+          w.bool(obj.hasAccess)
+        }
+
         if (opts.lengthDelimited !== false) {
           w.ldelim()
         }
       }, (reader, length, opts = {}) => {
         const obj: any = {
           blob: uint8ArrayAlloc(0),
-          encrypted: false
+          encrypted: false,
+          hasAccess: false
         }
 
         const end = length == null ? reader.len : reader.pos + length
@@ -660,6 +667,10 @@ export namespace TicketRequestMessage {
             }
             case 2: {
               obj.encrypted = reader.bool()
+              break
+            }
+            case 3: {
+              obj.hasAccess = reader.bool()
               break
             }
             default: {

@@ -49,8 +49,8 @@ const proof = encodeProof(
   ),
 );
 
-export const PROOF_TARGET: FuzzTarget = {
-  name: "proof",
+export const RANGE_CHECK_TARGET: FuzzTarget = {
+  name: "range-check",
   decode: (bytes) => {
     const range = { xetHash: TREE.file, sizeBytes: CONTENT.length, ...RANGE, isForeign: false };
     // Whatever could be read leads to the file's hash: then nothing but the right bytes may pass, and all of them only by the right proof.

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isTooSlow, type Stream } from "./too-slow.js";
+
+const stream = (from: string, crawls: boolean): Stream => ({ from, crawls, isFromOrigin: from === "origin" });
+const crawling = (...from: string[]) => from.map((one) => stream(one, true));
+const flowing = (...from: string[]) => from.map((one) => stream(one, false));
+
+const CASES: readonly { readonly id: string; readonly streams: readonly Stream[]; readonly expected: boolean }[] = [
+  { id: "nothing is under way", streams: [], expected: false },
+  { id: "all flows", streams: flowing("origin", "a", "b"), expected: false },
+  {
+    id: "what others wait for crawls, whatever else flows",
+    streams: [...crawling("origin"), ...flowing("a", "b", "c")],
+    expected: true,
+  },
+  {
+    id: "nearly all crawls, from several peers",
+    streams: [...crawling("a", "a", "b", "c"), ...flowing("d")],
+    expected: true,
+  },
+  { id: "two slow peers are their own fault", streams: crawling("a", "a", "b", "b"), expected: false },
+  { id: "three streams are too few", streams: crawling("a", "b", "c"), expected: false },
+  {
+    id: "a third still flows: it is not us",
+    streams: [...crawling("a", "b", "c", "d"), ...flowing("e", "f")],
+    expected: false,
+  },
+];
+
+for (const { id, streams, expected } of CASES) test(id, () => assert.equal(isTooSlow(streams), expected));
