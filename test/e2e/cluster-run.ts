@@ -159,14 +159,21 @@ async function run(): Promise<Record<string, unknown>> {
   const nodes: Node[] = [];
   const note = (text: string) => process.stderr.write(`${(performance.now() / 1000).toFixed(1)} s  ${text}\n`);
   try {
-    const a = await startNode(hub.url, TOKEN);
-    const b = await startNode(hub.url, TOKEN);
-    const stranger = await startNode(hub.url, undefined);
-    nodes.push(a, b, stranger);
+    const start = async (token: string | undefined, args: readonly string[] = []) => {
+      const node = await startNode(hub.url, token, args);
+      nodes.push(node);
+      return node;
+    };
+    const [a, b, stranger, shy] = await Promise.all([
+      start(TOKEN),
+      start(TOKEN),
+      start(undefined),
+      start(undefined, ["--encrypt", "always"]),
+    ]);
 
     note("open mode: a private repo stays where it is");
-    await until("all three met", async () => (await peersOf(a)) === 2 && (await peersOf(stranger)) === 2);
-    for (const repo of ["acme/secret", "acme/gated", "acme/open"] as const) await pull(a, repo);
+    for (const node of nodes) await until("all four met", async () => (await peersOf(node)) === 3);
+    await Promise.all((["acme/secret", "acme/gated", "acme/open"] as const).map((repo) => pull(a, repo)));
     await hears(b, "acme/open");
     await hears(stranger, "acme/open");
     const inOpenMode = {
@@ -180,9 +187,6 @@ async function run(): Promise<Record<string, unknown>> {
       open: capture.find(secretsOf("acme/open")),
     };
     note("--encrypt always: public files are encrypted too");
-    const shy = await startNode(hub.url, undefined, ["--encrypt", "always"]);
-    nodes.push(shy);
-    await until("the fourth is met", async () => (await peersOf(stranger)) === 3);
     await pull(shy, "acme/plain");
     await hears(stranger, "acme/plain");
     const fromShy = await pullFromPeers(hub, stranger, "acme/plain");
