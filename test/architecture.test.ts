@@ -122,6 +122,7 @@ const ROOMS: readonly Room[] = [
     mayImport: [
       `${DAEMON}/observe`,
       `${DAEMON}/verify/shard-hasher.ts`,
+      `${DAEMON}/verify/xet/range-check.ts`,
       `${DAEMON}/transport/bounded.ts`,
       `${DAEMON}/transport/reachability.ts`,
     ],
@@ -177,6 +178,7 @@ const JOINTS = [
   "swarm-views.ts",
   "pump.ts",
   "evidence.ts",
+  "proofs.ts",
   "host.ts",
   "main.ts",
   "index.ts",

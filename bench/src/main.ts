@@ -3,7 +3,6 @@
  * `npm run bench -- lan …` is apart: it takes root, and has options of its own.
  */
 import { cpus, totalmem } from "node:os";
-import { bitFlips } from "./bit-flips.js";
 import { coldPull } from "./cold-pull.js";
 import { directLane } from "./direct-lane.js";
 import { idlePeers } from "./idle-peers.js";
@@ -13,9 +12,9 @@ import { pullMemory } from "./pull-memory.js";
 import { relayLag } from "./relay-lag.js";
 import { type Figure, renderTable } from "./report.js";
 import { requestLatency } from "./request-latency.js";
-import { xet } from "./xet.js";
+import { trust } from "./trust.js";
 
-const BENCHES = [bitFlips, coldPull, requestLatency, pullMemory, presentPull, directLane, relayLag, idlePeers, xet];
+const BENCHES = [coldPull, requestLatency, pullMemory, presentPull, directLane, relayLag, idlePeers, trust];
 
 async function main(names: readonly string[]): Promise<void> {
   const unknown = names.filter((name) => !BENCHES.some((bench) => bench.name === name));

@@ -3,9 +3,10 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, statSync, writeSync
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { loadBlake3 } from "@swarmd/daemon/verify/shard-hasher";
 import { proveRange } from "@swarmd/daemon/verify/xet/proof";
-import { ProofChecker } from "@swarmd/daemon/verify/xet/proof-checker";
 import { type Anchor, decodeProof, encodeProof } from "@swarmd/daemon/verify/xet/proof-codec";
+import { loadRangeChecks, type OpenRangeCheck } from "@swarmd/daemon/verify/xet/range-check";
 import { cutFile } from "@swarmd/daemon/verify/xet/tree-build";
 import { TreeBuilder } from "@swarmd/daemon/verify/xet/tree-builder";
 import { TreeFile } from "@swarmd/daemon/verify/xet/tree-file";
@@ -15,9 +16,12 @@ import { type Bench, type Figure, median } from "./report.js";
 
 const MIB = 1024 * 1024;
 const FILE_BYTES = 512 * MIB;
-const ROUNDS = 7;
+const ROUNDS = 9;
 /** As a lane hands them on. */
 const PIECE_BYTES = 256 * 1024;
+/** A connection that brings much at once gets buffers of 4 MiB, and the next when half of one is full. */
+const LANE_BUFFER_BYTES = 2 * MIB;
+const laneBuffer = Buffer.allocUnsafe(LANE_BUFFER_BYTES);
 
 interface Sample {
   readonly path: string;
@@ -57,6 +61,18 @@ function readShard(fd: number, shard: number): Buffer {
   const bytes = Buffer.allocUnsafe(shardEnd(shard, FILE_BYTES) - shardStart(shard));
   readSync(fd, bytes, 0, bytes.length, shardStart(shard));
   return bytes;
+}
+
+/** As a thread of the direct lane: chunks lie in one piece, and the one that a buffer cuts goes along into the next. */
+function checkShard(content: Buffer, open: () => ReturnType<OpenRangeCheck>): void {
+  const check = open();
+  let [filled, proven] = [0, 0];
+  for (let at = 0; at < content.length; at += PIECE_BYTES) {
+    filled = Math.min(at + PIECE_BYTES, content.length);
+    proven += check.check(content.subarray(proven, filled));
+    if (filled % LANE_BUFFER_BYTES === 0) laneBuffer.set(content.subarray(proven, filled));
+  }
+  if (proven !== content.length) throw new Error("a shard was not proven");
 }
 
 function sha256(bytes: Buffer): void {
@@ -123,19 +139,31 @@ async function makeProofs({ treePath, fd, anchor }: Sample, hasher: XetHasher): 
   }
 }
 
-function proofFigures({ fd, anchor }: Sample, proofs: readonly Uint8Array[], hasher: XetHasher): Figure[] {
+async function proofFigures(
+  { fd, anchor }: Sample,
+  proofs: readonly Uint8Array[],
+  hasher: XetHasher,
+): Promise<Figure[]> {
+  const openCheck = await loadRangeChecks();
+  const { createShardHasher } = await loadBlake3();
+  const both: number[] = [];
   const checks: number[] = [];
   const costs: number[] = [];
   for (const [shard, bytes] of proofs.entries()) {
     const content = readShard(fd, shard);
-    const [check, proven, hashed]: [number[], number[], number[]] = [[], [], []];
+    const [check, proven, hashed, plain]: [number[], number[], number[], number[]] = [[], [], [], []];
+    const { file: xetHash, sizeBytes } = anchor;
+    const range = { xetHash, sizeBytes, startBytes: shardStart(shard), endBytes: shardEnd(shard, FILE_BYTES) };
+    const open = () => openCheck(bytes, { ...range, isForeign: false });
     for (let round = 0; round < ROUNDS; round += 1) {
       check.push(timed(() => decodeProof(bytes, anchor, hasher)));
-      proven.push(
+      proven.push(cost(() => checkShard(content, open)));
+      plain.push(
         cost(() => {
-          const checker = new ProofChecker(decodeProof(bytes, anchor, hasher), hasher);
-          for (let at = 0; at < content.length; at += PIECE_BYTES) checker.push(content.subarray(at, at + PIECE_BYTES));
-          if (!checker.isComplete) throw new Error("a shard was not proven");
+          const shardHasher = createShardHasher();
+          for (let at = 0; at < content.length; at += PIECE_BYTES)
+            shardHasher.update(content.subarray(at, at + PIECE_BYTES));
+          shardHasher.digest();
         }),
       );
       hashed.push(cost(() => sha256(content)));
@@ -143,6 +171,7 @@ function proofFigures({ fd, anchor }: Sample, proofs: readonly Uint8Array[], has
     // Other work on the machine only ever adds: the least of the rounds is what the work itself takes.
     checks.push(Math.min(...check));
     costs.push(Math.min(...proven) / Math.min(...hashed));
+    both.push((Math.min(...proven) + Math.min(...plain)) / Math.min(...hashed));
   }
   const sizes = proofs.map(({ length }) => length);
   const [largest, slowest, share] = [Math.max(...sizes), Math.max(...checks), median(costs)];
@@ -163,7 +192,7 @@ function proofFigures({ fd, anchor }: Sample, proofs: readonly Uint8Array[], has
     {
       what: "processor time to prove a shard chunk by chunk, its proof included, against its sha256",
       measured: `${share.toFixed(2)} ×`,
-      against: "sha256 in the same pieces",
+      against: `sha256 in the same pieces; with the shard's own BLAKE3, which the journal needs, ${median(both).toFixed(2)} ×`,
       target: "≤ 0.6 ×",
       reached: share <= 0.6,
     },
@@ -183,7 +212,7 @@ export const xet: Bench = {
       const speed = await treeSpeed(sample);
       const perGib = (statSync(sample.treePath).size / FILE_BYTES) * 1024;
       log(`  the stored tree has ${perGib.toFixed(2)} MiB per GiB`);
-      return [speed, ...proofFigures(sample, await makeProofs(sample, hasher), hasher)];
+      return [speed, ...(await proofFigures(sample, await makeProofs(sample, hasher), hasher))];
     } finally {
       closeSync(sample.fd);
       rmSync(folder, { recursive: true, force: true });

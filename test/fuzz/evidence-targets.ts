@@ -50,10 +50,18 @@ export const EVIDENCE_TARGETS: readonly FuzzTarget[] = [
     decode: (bytes) => {
       const request = decodeEvidenceRequest(bytes);
       if (request.shards.length > EVIDENCE_SHARDS_MAX) throw new Error(`${request.shards.length} shards`);
+      if (request.root !== undefined && request.root.length !== 32) throw new Error("a root of another length");
       decodeEvidenceRequest(encodeEvidenceRequest(request));
     },
     codes: ["PEER_FAULT"],
-    samples: [encodeEvidenceRequest({ blob, sizeBytes, shardBytes, shards: [0, 7, 70_000] })],
+    samples: [
+      encodeEvidenceRequest({ blob, sizeBytes, shardBytes, shards: [0, 7, 70_000] }),
+      encodeEvidenceRequest({
+        ...{ blob, sizeBytes, shardBytes, shards: [3] },
+        root: new Uint8Array(32).fill(0x7e),
+        proofsNow: true,
+      }),
+    ],
   },
   {
     name: "evidence-answer",

@@ -45,6 +45,7 @@ import {
 } from "@swarmd/protocol/wire";
 import { EVIDENCE_TARGETS } from "./evidence-targets.js";
 import { PROOF_TARGETS } from "./proof-targets.js";
+import { RANGE_CHECK_TARGET } from "./range-check-target.js";
 import { gguf, safetensors } from "./samples.js";
 
 export interface FuzzTarget {
@@ -293,6 +294,7 @@ export const TARGETS: readonly FuzzTarget[] = [
     words: ['"weight_map":{', "../", "..\\\\", "\\u0000", "C:", "__proto__", "null"],
   },
   ...EVIDENCE_TARGETS,
+  RANGE_CHECK_TARGET,
 ];
 
 /** Tensors lie in the file, in order, one behind the other. */

@@ -13,7 +13,8 @@ import { PeerNetwork } from "@swarmd/daemon/transport/peer-network";
 import { attest, type ShardName } from "@swarmd/daemon/verify/evidence/attest";
 import { loadBlake3 } from "@swarmd/daemon/verify/shard-hasher";
 import { type BlobId, type NodeId, SHARD_BYTES, shardEnd, shardStart } from "@swarmd/protocol";
-import { type EvidenceItem, OPEN_CLUSTER, SHARD_PROTOCOL } from "@swarmd/protocol/wire";
+import { type EvidenceItem, type EvidenceRequest, OPEN_CLUSTER, SHARD_PROTOCOL } from "@swarmd/protocol/wire";
+import type { ProvingHolder } from "./proving-holder.js";
 import { freePort } from "./swarm-kit.js";
 
 const { createShardHasher } = await loadBlake3();
@@ -21,7 +22,8 @@ const { createShardHasher } = await loadBlake3();
 /**
  * `wrong-bytes`: the hash it vouches for is right, its bytes are not. `wrong-hash`: vouches for its own wrong bytes. `other-shard`,
  * `other-blob`, `other-size`: brings an attestation that is genuine, but of something else. `forged`: brings one that its pretended
- * signer has not signed. `silent`: never answers when it is asked what its bytes rest on. `no-evidence`: says that it has none.
+ * signer has not signed. `proven-otherwise`: brings a genuine proof, and bytes that it refutes. `spoiled-proof`: right bytes, and a proof with
+ * a byte changed. `proof-of-other`: right bytes, and the genuine proof of another shard. `silent`: never answers when it is asked what its bytes rest on. `no-evidence`: says that it has none.
  */
 export type Lie =
   | "wrong-bytes"
@@ -30,8 +32,14 @@ export type Lie =
   | "other-blob"
   | "other-size"
   | "forged"
+  | "proven-otherwise"
+  | "spoiled-proof"
+  | "proof-of-other"
   | "silent"
   | "no-evidence";
+
+/** Nothing is wrong with what they send. */
+const RIGHT_BYTES: readonly Lie[] = ["no-evidence", "silent", "spoiled-proof", "proof-of-other"];
 
 export interface LyingNodeOptions {
   readonly blob: BlobId;
@@ -41,6 +49,8 @@ export interface LyingNodeOptions {
   /** Only of these shards the bytes are wrong; of all when absent. */
   readonly wrongShards?: readonly number[];
   readonly peers: readonly string[];
+  /** Its proofs are of this one's making. */
+  readonly holder?: ProvingHolder;
 }
 
 export class LyingNode {
@@ -62,7 +72,7 @@ export class LyingNode {
     this.#folder = folder;
     this.address = `127.0.0.1:${port}`;
     const { content, lie } = options;
-    this.#wrong = lie === "no-evidence" || lie === "silent" ? content : spoil(content, options.wrongShards);
+    this.#wrong = RIGHT_BYTES.includes(lie) ? content : spoil(content, options.wrongShards);
     this.#serve = new Serve(
       {},
       {
@@ -123,7 +133,7 @@ export class LyingNode {
         logger: createSilentLogger(),
         handlers: { [SHARD_PROTOCOL]: this.#lane.take },
         tickets: { issue: (peer, blob) => this.#host.grant(peer, blob, { isPrivate: false }) },
-        desk: { answers: (_peer, { shards }, { signal }) => this.#answers(shards, signal) },
+        desk: { answers: (_peer, request, { signal }) => this.#answers(request, signal) },
         events: {
           peerUp: (peer) => this.#boast(peer),
           peerDown: () => undefined,
@@ -161,9 +171,26 @@ export class LyingNode {
     };
   }
 
-  async *#answers(shards: readonly number[], signal: AbortSignal) {
+  async *#answers({ shards, root, proofsNow }: EvidenceRequest, signal: AbortSignal) {
     if (this.#options.lie === "silent") await new Promise((resolve) => signal.addEventListener("abort", resolve));
-    for (const shard of shards) yield { shard, items: await this.#evidence(shard), isTainted: false };
+    for (const shard of shards) {
+      const proofs = root === undefined ? [] : await this.#prove(shard, root);
+      const items = proofsNow === true ? proofs : [...proofs, ...(await this.#evidence(shard))];
+      yield { shard, items, isTainted: false };
+    }
+  }
+
+  async #prove(shard: number, root: Uint8Array): Promise<readonly EvidenceItem[]> {
+    const { holder, lie } = this.#options;
+    if (holder === undefined) return [];
+    if (lie === "proven-otherwise") return holder.prove(shard, root);
+    if (lie === "proof-of-other") return holder.prove(shard === 0 ? 1 : 0, root);
+    if (lie !== "spoiled-proof") return [];
+    const [genuine] = await holder.prove(shard, root);
+    const payload = Uint8Array.from(genuine?.payload ?? []);
+    const at = payload.length >> 1;
+    payload[at] = (payload[at] ?? 0) ^ 4;
+    return [{ kind: "proof", payload }];
   }
 
   async #evidence(shard: number): Promise<EvidenceItem[]> {
@@ -186,6 +213,9 @@ export class LyingNode {
       case "no-evidence":
         return [];
       case "wrong-bytes":
+      case "proven-otherwise":
+      case "spoiled-proof":
+      case "proof-of-other":
         return [await sign({}, hashOf(content))];
       case "wrong-hash":
         return [await sign({}, wrong)];

@@ -6,8 +6,13 @@ import { runBitFlips } from "../support/bit-flips.js";
 const TRIALS = 200;
 
 it("a single wrong bit in a shard from a peer never counts, and a right shard always does", async () => {
-  const { found, controls, controlsCounted, missed } = await runBitFlips({ trials: TRIALS, seed: 20_261 });
+  const { found, controls, controlsCounted, wrongBytesAccepted, unprovenBytesTaken, missed } = await runBitFlips({
+    trials: TRIALS,
+    seed: 20_261,
+  });
   assert.deepEqual(missed, []);
   assert.equal(found, TRIALS);
   assert.equal(controlsCounted, controls);
+  assert.ok(wrongBytesAccepted <= 0, `${wrongBytesAccepted} bytes of a liar were let into the file`);
+  assert.ok(unprovenBytesTaken <= 131_072 + 40_000, `${unprovenBytesTaken} bytes were taken in unproven`);
 });

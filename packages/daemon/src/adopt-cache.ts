@@ -2,6 +2,7 @@
 import { parseRevision, type RepoRef, toSwarmError } from "@swarmd/protocol";
 import { offerCache } from "./announce/offer-cache.js";
 import type { Origin } from "./origin/origin.js";
+import type { Proofs } from "./proofs.js";
 import type { Pump } from "./pump.js";
 import type { BlobStore } from "./store/blob-store.js";
 import { listRepos } from "./store/listing.js";
@@ -12,6 +13,7 @@ export interface AdoptDeps {
   readonly visibility: VisibilityRecords;
   readonly origin: Origin;
   readonly pump: Pump;
+  readonly proofs: Proofs;
   /** The origin may not be asked: what it said earlier counts. */
   readonly offline: boolean;
   /** Nobody is to be offered anything. */
@@ -24,10 +26,11 @@ interface Cancellable {
 
 /** What fails here only makes the node know and offer less. */
 export async function adoptCache(deps: AdoptDeps, signal: AbortSignal): Promise<void> {
-  const { store, pump, noPeer } = deps;
+  const { store, pump, proofs, noPeer } = deps;
   try {
     await store.adopt({ signal });
     if (noPeer) return;
+    await proofs.adopt({ signal });
     await offerCache(
       {
         cache: { repos: (options) => listRepos(store.cacheDir, options) },

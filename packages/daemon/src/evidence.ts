@@ -1,6 +1,7 @@
 /** What shards rest on, joined: the judge with those it asks, and the shelf from which peers are told. */
 import { type BlobId, type NodeId, SHARD_BYTES, SwarmError, shardCount } from "@swarmd/protocol";
 import type { EvidenceItem } from "@swarmd/protocol/wire";
+import type { Proofs } from "./proofs.js";
 import { EvidenceDesk, type EvidenceShelf } from "./serve/evidence-desk.js";
 import type { BlobStore } from "./store/blob-store.js";
 import type { Staging } from "./store/staging.js";
@@ -9,7 +10,7 @@ import type { ShardName } from "./verify/evidence/attest.js";
 import { type Finding, type InquestDeps, inquire, type RangeSource } from "./verify/evidence/inquest.js";
 import { Judge } from "./verify/evidence/judge.js";
 import { OwnEvidence } from "./verify/evidence/own-evidence.js";
-import type { Conflict, DigestCheck, EvidenceSource, ProofCheck } from "./verify/evidence/ports.js";
+import type { Conflict, DigestCheck, EvidenceSource } from "./verify/evidence/ports.js";
 import { SpotChecks } from "./verify/evidence/spot-checks.js";
 import type { ShardHasher } from "./verify/shard-hasher.js";
 
@@ -17,24 +18,30 @@ export interface ShelfDeps {
   readonly store: BlobStore;
   readonly hashes: WholeHashes;
   readonly own: OwnEvidence;
+  readonly proofs: Pick<Proofs, "prove">;
 }
 
 /** Opens what is known of a blob's shards; `undefined` when there is nothing of it here. */
 export async function openShelf(blob: BlobId, deps: ShelfDeps): Promise<EvidenceShelf | undefined> {
   const staging = deps.store.findOpen(blob);
-  if (staging !== undefined) return arrivingShelf(staging, deps.own);
+  if (staging !== undefined) return arrivingShelf(staging, deps);
   const found = await deps.store.find(blob);
   return found && wholeShelf({ blob, ...found, shardBytes: SHARD_BYTES }, deps);
 }
 
 /** What came from elsewhere is handed on as it came; for what came from the origin, this node signs. */
-function arrivingShelf(staging: Staging, own: OwnEvidence): EvidenceShelf {
+function arrivingShelf(staging: Staging, { own, proofs }: ShelfDeps): EvidenceShelf {
   const { blob, sizeBytes, shardBytes } = staging;
+  const prove = async (shard: number, root: Uint8Array | undefined): Promise<readonly EvidenceItem[]> => {
+    if (root === undefined || !staging.isChecked(shard)) return [];
+    return proofs.prove({ blob, sizeBytes, shardBytes, shard }, root);
+  };
   return {
     sizeBytes,
     shardBytes,
     onJudged: (listener) => staging.onJudged(listener),
-    async find(shard): Promise<readonly EvidenceItem[] | "coming"> {
+    prove,
+    async find(shard, root): Promise<readonly EvidenceItem[] | "coming"> {
       const known = staging.findChecked(shard);
       if (known === undefined) return "coming";
       const { hash, ground } = known;
@@ -42,23 +49,29 @@ function arrivingShelf(staging: Staging, own: OwnEvidence): EvidenceShelf {
       if (ground === undefined) return [];
       if ("item" in ground) return [ground.item];
       const about: ShardName = { blob, sizeBytes, shardBytes, shard };
-      return [await own.attest(about, ground.kind === "origin" ? "origin" : "verified", hash)];
+      return [...(await prove(shard, root)), await own.attest(about, BASIS[ground.kind], hash)];
     },
   };
 }
 
-function wholeShelf(whole: WholeBlob, { hashes, own }: ShelfDeps): EvidenceShelf {
+const BASIS = { origin: "origin", digest: "verified", proof: "proven" } as const;
+
+function wholeShelf(whole: WholeBlob, { hashes, own, proofs }: ShelfDeps): EvidenceShelf {
   const { blob, sizeBytes, shardBytes } = whole;
+  const prove = async (shard: number, root: Uint8Array | undefined): Promise<readonly EvidenceItem[]> =>
+    root === undefined ? [] : proofs.prove({ blob, sizeBytes, shardBytes, shard }, root);
   return {
     sizeBytes,
     shardBytes,
     // Nothing becomes of a whole blob's shards.
     onJudged: () => () => undefined,
-    async find(shard) {
+    prove,
+    async find(shard, root) {
+      const proven = await prove(shard, root);
       const known = await hashes.find(whole, shard);
-      if (known === undefined) return [];
+      if (known === undefined) return proven;
       const about: ShardName = { blob, sizeBytes, shardBytes, shard };
-      return [await own.attest(about, known.isVerified ? "verified" : "held", known.hash)];
+      return [...proven, await own.attest(about, known.isVerified ? "verified" : "held", known.hash)];
     },
   };
 }
@@ -72,8 +85,13 @@ export interface EvidenceRules {
 }
 
 /** The peers, as far as evidence goes. Absent on a node that goes without them. */
-export interface EvidencePeers extends EvidenceSource {
+export interface EvidencePeers {
   readonly id: NodeId;
+  ask(
+    peer: NodeId,
+    about: ShardName & { readonly root?: Uint8Array | undefined },
+    options: Parameters<EvidenceSource["ask"]>[2],
+  ): ReturnType<EvidenceSource["ask"]>;
   sign(bytes: Uint8Array): Promise<Uint8Array>;
   isBanned(node: NodeId): boolean;
 }
@@ -81,7 +99,7 @@ export interface EvidencePeers extends EvidenceSource {
 export interface EvidenceDeps {
   readonly store: BlobStore;
   readonly digests: DigestCheck;
-  readonly proofs?: ProofCheck;
+  readonly proofs: Proofs;
   readonly createShardHasher: () => ShardHasher;
   readonly origin: RangeSource;
   readonly onConflict: (conflict: Conflict) => void;
@@ -102,6 +120,7 @@ export class Evidence {
   readonly #inquest: Omit<InquestDeps, "self">;
 
   readonly #spotChecks: SpotChecks;
+  readonly #proofs: Proofs;
 
   constructor(deps: EvidenceDeps) {
     const { store, digests, proofs, createShardHasher, origin, onConflict, onCompared, onLie, spotCheck } = deps;
@@ -117,14 +136,18 @@ export class Evidence {
         },
       },
     );
+    this.#proofs = proofs;
     this.#inquest = { origin, newHasher: createShardHasher, onCompared };
     this.judge = new Judge(
       {},
       {
         digests,
         onConflict,
-        ...(proofs === undefined ? {} : { proofs }),
-        evidence: { ask: (peer, about, options) => this.#joined.ask(peer, about, options) },
+        proofs,
+        evidence: {
+          ask: (peer, about, options) =>
+            this.#joined.ask(peer, { ...about, root: proofs.findRoot(about.blob) }, options),
+        },
         witnesses: {
           holders: (blob, shard) => this.rules?.holders(blob, shard) ?? [],
           isBanned: (node) => this.peers?.isBanned(node) ?? false,
@@ -138,7 +161,7 @@ export class Evidence {
     const hashes = new WholeHashes({ kept: store.keptGrounds, createShardHasher });
     this.desk = new EvidenceDesk({
       isAllowed: (peer, blob) => this.rules?.mayHave(peer, blob) ?? false,
-      open: (blob) => openShelf(blob, { store, hashes, own }),
+      open: (blob) => openShelf(blob, { store, hashes, own, proofs }),
     });
   }
 
@@ -175,8 +198,14 @@ export class Evidence {
     });
   }
 
+  /** A blob is whole and in the cache. */
+  finished(blob: BlobId): void {
+    this.#proofs.finished(blob);
+  }
+
   async stop(): Promise<void> {
     await this.#spotChecks.stop();
+    await this.#proofs.stop();
   }
 
   get #joined(): EvidencePeers {

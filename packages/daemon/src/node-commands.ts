@@ -4,6 +4,7 @@ import type { Commands, Views } from "./api/ports.js";
 import type { Cluster } from "./cluster/cluster.js";
 import type { NodeConfig } from "./config.js";
 import { changeLimits, type Rates } from "./node-limits.js";
+import type { Proofs } from "./proofs.js";
 import type { Pulls } from "./pull/pulls.js";
 import { auditCache } from "./store/audit.js";
 import type { BlobStore } from "./store/blob-store.js";
@@ -16,12 +17,13 @@ export interface NodeRooms {
   readonly pulls: Pulls;
   readonly store: BlobStore;
   readonly verifier: Verifier;
+  readonly proofs: Proofs;
   readonly rates: Rates;
   readonly cluster: Cluster;
   readonly swarm: (PeerList & { unban(peer: NodeId): void }) | undefined;
 }
 
-export function nodeCommands({ pulls, store, verifier, rates, cluster, swarm }: NodeRooms): Commands {
+export function nodeCommands({ pulls, store, verifier, proofs, rates, cluster, swarm }: NodeRooms): Commands {
   return {
     cluster,
     limit: (request) => changeLimits(rates, request),
@@ -36,6 +38,7 @@ export function nodeCommands({ pulls, store, verifier, rates, cluster, swarm }: 
       auditCache(store, (path, blob, options) => verifier.verifyBlobOnDisk(path, blob, options), {
         ...request,
         onEvent,
+        canProve: (blob) => proofs.canProve(blob),
         signal,
       }),
   };

@@ -15,6 +15,7 @@ import type { Rates } from "./node-limits.js";
 import type { EventLog } from "./observe/events.js";
 import type { Logger } from "./observe/logger.js";
 import { Origin, type OriginOptions } from "./origin/origin.js";
+import { Proofs } from "./proofs.js";
 import { Pulls } from "./pull/pulls.js";
 import { type Clock, Pump } from "./pump.js";
 import type { Admit } from "./serve/ports.js";
@@ -60,7 +61,11 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   let push = (input: Input): void => void early.push(input);
 
   // store: where bytes end up.
-  const onLost = (blob: BlobId) => push({ type: "lost", blob });
+  let forgetProofs: (blob: BlobId) => void = () => undefined;
+  const onLost = (blob: BlobId) => {
+    push({ type: "lost", blob });
+    forgetProofs(blob);
+  };
   const store = new BlobStore({ cacheDir, stateDir }, { createShardHasher, events, onLost });
   await store.start();
 
@@ -77,10 +82,21 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const originSource = limitSource(origin.sources, maxOrigin);
 
   // evidence: what shards from peers rest on.
+  const proofs = await Proofs.open(
+    { stateDir },
+    {
+      store,
+      events,
+      ask: () => (swarm === undefined ? undefined : (...args) => (swarm as Swarm).askProofs(...args)),
+      holders: (blob, shard) => engine.holders(blob, shard),
+    },
+  );
+  forgetProofs = (blob) => proofs.forget(blob);
   const onCompared = (blob: BlobId, bytes: number) => pump.compared(blob, bytes);
   const evidence = new Evidence({
     store,
     digests: verifier,
+    proofs,
     createShardHasher,
     origin: originSource,
     onConflict: ({ about, signers }) => events.emit({ type: "conflict", ...about, signers }),
@@ -120,6 +136,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const transfers = new Transfers({
     newHasher: createShardHasher,
     judge: evidence.judge,
+    proofs,
     report: (report) => pump.push(report),
     onCompared,
   });
@@ -137,6 +154,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     members,
     basis: new AnchorBasis(stateDir),
     locators: origin.sources,
+    anchors: proofs,
     wants: pump,
     nowMs: () => performance.now(),
   });
@@ -144,10 +162,10 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   // announce: what was here before is offered once it is known to be public.
   const adopting = new AbortController();
   const { offline, noPeer } = config;
-  const adopted = adoptCache({ store, visibility, origin, pump, offline, noPeer }, adopting.signal);
+  const adopted = adoptCache({ store, visibility, origin, pump, proofs, offline, noPeer }, adopting.signal);
   if (swarm !== undefined) cluster.started();
   return {
-    commands: nodeCommands({ pulls, store, verifier, cluster, swarm, rates: { maxOrigin, ...ratesOf(swarm) } }),
+    commands: nodeCommands({ pulls, store, verifier, proofs, cluster, swarm, rates: { maxOrigin, ...ratesOf(swarm) } }),
     views: nodeViews(config, { pulls, store, swarm }),
     async stop() {
       adopting.abort();

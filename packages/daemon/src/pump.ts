@@ -25,7 +25,7 @@ export interface PumpDeps {
   readonly transfers: Transfers;
   readonly verifier: Verifier;
   readonly originSource: RangeSource;
-  readonly evidence: Pick<Evidence, "inquire" | "watch">;
+  readonly evidence: Pick<Evidence, "inquire" | "watch" | "finished">;
   /** Absent on a node that goes without peers. */
   readonly swarm: SwarmFace | undefined;
   readonly events: EventLog;
@@ -299,6 +299,7 @@ export class Pump implements BlobWants, Admit {
     }
     this.push({ type: "verified", blob });
     this.#forget(blob, open);
+    this.#deps.evidence.finished(blob);
   }
 
   /** The file is not what it should be: what the disk damaged goes; if nothing did, whatever rests on the word of who lied. */

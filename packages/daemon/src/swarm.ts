@@ -237,6 +237,11 @@ export class Swarm implements LaneOpener, PeerList {
     return this.#started.askEvidence(...args);
   }
 
+  /** Asks a peer for the proofs that it has of several shards. @throws SwarmError PEER_* or INTERRUPTED */
+  askProofs(...args: Parameters<PeerNetwork["askProofs"]>): Promise<void> {
+    return this.#started.askProofs(...args);
+  }
+
   /** Signs as this node. */
   readonly sign = (bytes: Uint8Array): Promise<Uint8Array> => this.#started.sign(bytes);
 

@@ -79,9 +79,9 @@ function describeEvent(event: Checked, isQuiet: boolean): string | undefined {
 }
 
 /** What a file rests on, in a sentence. */
-export function describeGround({ digest, vouchedBy, fetchedAt, shards }: FileGround): string {
+export function describeGround({ digest, vouchedBy, fetchedAt, shards, canProve }: FileGround): string {
   const whose = vouchedBy === "origin" ? "that the origin vouches for" : "that names it in the cache";
-  const now = `has the ${digest} ${whose}`;
+  const now = `has the ${digest} ${whose}${canProve ? ", and can be proven to others part by part" : ""}`;
   if (fetchedAt === null || shards === null) return now;
   const parts = [
     ...(shards.origin > 0 ? [`${shards.origin} from the origin`] : []),

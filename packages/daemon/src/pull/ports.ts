@@ -90,6 +90,11 @@ export interface AnchorBasis {
   clear(repo: RepoRef, commit: CommitId): Promise<void>;
 }
 
+/** Keeps what else the origin says of a blob than its digest: a hash that parts of it can be proven against. */
+export interface Anchors {
+  note(blob: BlobId, sizeBytes: number, xetHash: string | undefined): void;
+}
+
 export interface FoundBlob {
   readonly path: string;
   readonly sizeBytes: number;

@@ -3,6 +3,7 @@ import type { DoneEvent, PullEvent } from "@swarmd/protocol/api";
 import { SourceTally, wantAll } from "./blob-pull.js";
 import type {
   AnchorBasis,
+  Anchors,
   BlobWants,
   KnownVisibility,
   Locators,
@@ -38,6 +39,7 @@ export interface PullDeps {
   readonly visibility: KnownVisibility;
   readonly store: PullStore;
   readonly locators: Locators;
+  readonly anchors: Anchors;
   readonly wants: BlobWants;
   readonly members: RepoMembers;
   readonly basis: AnchorBasis;
@@ -61,6 +63,7 @@ export async function pullRepo(
     });
   }
   const { repo, commit } = plan.manifest;
+  for (const { blob, sizeBytes, xetHash } of plan.files) deps.anchors.note(blob, sizeBytes, xetHash);
   const { present, missing } = await sortByPresence(plan, deps.store);
   const tally = new SourceTally();
   const bytes = plan.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);

@@ -15,6 +15,9 @@ class Shelf implements EvidenceShelf {
   readonly sizeBytes = ABOUT.sizeBytes;
   readonly shardBytes = ABOUT.shardBytes;
   readonly known = new Map<number, readonly EvidenceItem[]>([[0, [ITEM]]]);
+  /** Proofs that are there, and the roots that were asked for. */
+  readonly proofs = new Map<number, readonly EvidenceItem[]>();
+  readonly roots: Uint8Array[] = [];
   readonly #listeners = new Set<Parameters<EvidenceShelf["onJudged"]>[0]>();
 
   get listeners(): number {
@@ -23,6 +26,11 @@ class Shelf implements EvidenceShelf {
 
   async find(shard: number) {
     return this.known.get(shard) ?? ("coming" as const);
+  }
+
+  async prove(shard: number, root: Uint8Array) {
+    this.roots.push(root);
+    return this.proofs.get(shard) ?? [];
   }
 
   onJudged(listener: Parameters<EvidenceShelf["onJudged"]>[0]) {
@@ -91,6 +99,19 @@ describe("the evidence desk", () => {
     shelf.known.set(1, [ITEM]);
     shelf.judged(1, "checked");
     assert.deepEqual((await next).value, { shard: 1, items: [], isTainted: true });
+  });
+
+  it("gives the proofs that are there now, and waits for nothing", async () => {
+    const [shelf, root] = [new Shelf(), new Uint8Array(32).fill(7)];
+    const proof: EvidenceItem = { kind: "proof", payload: Uint8Array.of(9) };
+    shelf.proofs.set(2, [proof]);
+    const request = { ...ABOUT, shards: [1, 2], root, proofsNow: true };
+    assert.deepEqual(await all(deskOf(shelf).answers(FRIEND, request, { signal })), [
+      { shard: 1, items: [], isTainted: false },
+      { shard: 2, items: [proof], isTainted: false },
+    ]);
+    assert.deepEqual(shelf.roots, [root, root]);
+    await assert.rejects(all(deskOf(shelf).answers(STRANGER, request, { signal })), { code: "PEER_DENIED" });
   });
 
   it("waits no longer than the question stands", async () => {

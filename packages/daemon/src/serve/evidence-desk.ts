@@ -9,8 +9,14 @@ import type { EvidenceAnswer, EvidenceItem, EvidenceRequest } from "@swarmd/prot
 export interface EvidenceShelf {
   readonly sizeBytes: number;
   readonly shardBytes: number;
-  /** `coming`: the shard is not checked yet, but may be. */
-  find(shard: number): Promise<readonly EvidenceItem[] | "coming">;
+  /**
+   * `coming`: the shard is not checked yet, but may be.
+   *
+   * @param root the one that proofs have to lead to; without it, proofs are of no use
+   */
+  find(shard: number, root?: Uint8Array): Promise<readonly EvidenceItem[] | "coming">;
+  /** The proof of a shard that is checked, or nothing; without waiting for anything. */
+  prove(shard: number, root: Uint8Array): Promise<readonly EvidenceItem[]>;
   /** Calls back for every shard that is checked or discarded; the returned function takes it back. */
   onJudged(listener: (shard: number, fate: "checked" | "discarded") => void): () => void;
 }
@@ -32,7 +38,7 @@ export class EvidenceDesk {
   /** @throws SwarmError PEER_DENIED, INTERRUPTED on abort */
   async *answers(
     peer: NodeId,
-    { blob, sizeBytes, shardBytes, shards }: EvidenceRequest,
+    { blob, sizeBytes, shardBytes, shards, root, proofsNow = false }: EvidenceRequest,
     { signal }: { readonly signal: AbortSignal },
   ): AsyncGenerator<EvidenceAnswer, void, undefined> {
     if (!this.#deps.isAllowed(peer, blob)) throw new SwarmError("PEER_DENIED", "this is not for you");
@@ -42,22 +48,29 @@ export class EvidenceDesk {
       for (const shard of wanted) yield none(shard);
       return;
     }
-    yield* new Watch(shelf, wanted, signal).answers();
+    if (root !== undefined && proofsNow) yield* prove(shelf, wanted, root);
+    else yield* new Watch(shelf, wanted, root, signal).answers();
   }
+}
+
+async function* prove(shelf: EvidenceShelf, wanted: Set<number>, root: Uint8Array) {
+  for (const shard of wanted) yield { shard, items: await shelf.prove(shard, root), isTainted: false };
 }
 
 /** One question that stays open. */
 class Watch {
   readonly #shelf: EvidenceShelf;
   readonly #wanted: Set<number>;
+  readonly #root: Uint8Array | undefined;
   readonly #signal: AbortSignal;
   readonly #tainted = new Set<number>();
   #changed = false;
   #wake: () => void = () => undefined;
 
-  constructor(shelf: EvidenceShelf, wanted: Set<number>, signal: AbortSignal) {
+  constructor(shelf: EvidenceShelf, wanted: Set<number>, root: Uint8Array | undefined, signal: AbortSignal) {
     this.#shelf = shelf;
     this.#wanted = wanted;
+    this.#root = root;
     this.#signal = signal;
   }
 
@@ -87,7 +100,7 @@ class Watch {
   /** Who asked before the shard was thrown away has bytes of it that are wrong, whatever came in their place since. */
   async #answer(shard: number): Promise<EvidenceAnswer | undefined> {
     if (this.#tainted.has(shard)) return { shard, items: [], isTainted: true };
-    const found = await this.#shelf.find(shard);
+    const found = await this.#shelf.find(shard, this.#root);
     if (this.#tainted.has(shard)) return { shard, items: [], isTainted: true };
     return found === "coming" ? undefined : { shard, items: found, isTainted: false };
   }

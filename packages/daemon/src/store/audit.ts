@@ -11,6 +11,8 @@ export type CheckFile = (path: string, blob: BlobId, options: { readonly signal:
 
 export interface AuditRequest extends VerifyRequest {
   readonly onEvent: (event: VerifyEvent) => void;
+  /** Whether this node can prove any part of a blob to others. */
+  readonly canProve: (blob: BlobId) => Promise<boolean>;
   readonly signal: AbortSignal;
 }
 
@@ -44,7 +46,7 @@ export async function auditCache(store: BlobStore, check: CheckFile, request: Au
       const blob = file.blob ?? anchor;
       const restsOn =
         request.explain === true && problem === undefined && blob !== undefined
-          ? { restsOn: await explain(store, blob, anchor !== undefined) }
+          ? { restsOn: await explain(store, blob, anchor !== undefined, await request.canProve(blob)) }
           : {};
       const what = problem === undefined ? restsOn : { problem };
       onEvent({ type: "checked", ...about, ok: problem === undefined, ...what });
@@ -53,13 +55,14 @@ export async function auditCache(store: BlobStore, check: CheckFile, request: Au
   onEvent({ type: "verified", ...total });
 }
 
-async function explain(store: BlobStore, blob: BlobId, isAnchored: boolean): Promise<FileGround> {
+async function explain(store: BlobStore, blob: BlobId, isAnchored: boolean, canProve: boolean): Promise<FileGround> {
   const kept = await store.keptGrounds.find(blob);
   return {
     digest: digestOf(blob)?.algorithm ?? "sha256",
     vouchedBy: isAnchored ? "origin" : "name",
     fetchedAt: kept?.verifiedAt ?? null,
     shards: kept?.counts ?? null,
+    canProve,
   };
 }
 

@@ -195,7 +195,8 @@ describe("auditing", () => {
   async function audit(target?: string): Promise<VerifyEvent[]> {
     const events: VerifyEvent[] = [];
     const check = (path: string, blob: BlobId) => verifier.verifyBlobOnDisk(path, blob, { signal });
-    const request = { onEvent: (event: VerifyEvent) => events.push(event), signal };
+    const canProve = async () => false;
+    const request = { onEvent: (event: VerifyEvent) => events.push(event), canProve, signal };
     await auditCache(store, check, target === undefined ? request : { ...request, target });
     return events;
   }

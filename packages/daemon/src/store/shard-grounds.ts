@@ -81,8 +81,8 @@ export function toGroundRecord(ground: Ground): GroundRecord {
 /** What this node once wrote down after checking it; what makes no sense any more is left out. */
 function findGround({ kind, payload }: GroundRecord): Ground | undefined {
   if (kind === "origin" || kind === "digest") return { kind };
+  if (kind === "proof") return { kind };
   const item = { kind: kind satisfies EvidenceKind, payload };
-  if (kind === "proof") return { kind, item };
   try {
     const { signer, basis } = decodeAttestation(payload);
     return { kind, item, signer, basis };

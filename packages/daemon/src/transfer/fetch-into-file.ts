@@ -1,6 +1,6 @@
 /** An attempt whose source writes to the staging file by itself: what is left to do here is to note how far it is. */
 import { type BlobId, shardAt, shardEnd, shardStart } from "@swarmd/protocol";
-import type { FileSource, ShardSink } from "./ports.js";
+import type { FileSource, ShardProofs, ShardSink } from "./ports.js";
 import type { RangeWriterEvents } from "./range-writer.js";
 
 export interface FileOrder {
@@ -9,11 +9,12 @@ export interface FileOrder {
   readonly endBytes: number;
   readonly source: FileSource;
   readonly sink: ShardSink;
+  readonly proofs: ShardProofs | undefined;
 }
 
 /** Tells the same events as a `RangeWriter`. @throws SwarmError what the source throws, or INTERRUPTED */
 export async function fetchIntoFile(order: FileOrder, events: RangeWriterEvents, signal: AbortSignal): Promise<void> {
-  const { blob, startBytes, endBytes, source, sink } = order;
+  const { blob, startBytes, endBytes, source, sink, proofs } = order;
   const { path, sizeBytes, shardBytes } = sink;
   const lent = new AbortController();
   let position = startBytes;
@@ -35,7 +36,11 @@ export async function fetchIntoFile(order: FileOrder, events: RangeWriterEvents,
   });
   try {
     fetching = source.fetch(
-      { blob, startBytes, endBytes, path, sizeBytes, shardBytes, claims: loan.claims, owner: loan.owner, onWritten },
+      {
+        ...{ blob, startBytes, endBytes, path, sizeBytes, shardBytes, proofs, onWritten },
+        claims: loan.claims,
+        owner: loan.owner,
+      },
       { signal: AbortSignal.any([signal, lent.signal]) },
     );
     await fetching;

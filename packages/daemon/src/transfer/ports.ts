@@ -44,6 +44,8 @@ export interface FileFetch {
    * or is in progress there. Called at least at the end of every shard.
    */
   onWritten(positionBytes: number, hash: Uint8Array): void;
+  /** What shards are held against as they arrive. */
+  readonly proofs?: ShardProofs | undefined;
 }
 
 /** Something that fetches into the staging file by itself, beside the main thread: receives, hashes, writes. */
@@ -106,10 +108,64 @@ export interface Checked {
   readonly hash: Uint8Array;
 }
 
+/** What the bytes of one shard can be held against, chunk by chunk. */
+export interface ShardProof {
+  /** As it travels. */
+  readonly payload: Uint8Array;
+  /** Came from another peer than the one that sends the bytes. */
+  readonly isForeign: boolean;
+}
+
+/** Holds bytes against a proof. The verify room makes them. */
+export interface RangeCheck {
+  /**
+   * @param bytes what comes behind the bytes that are proven; the same again, and more, until they are
+   * @returns how many of them are proven now
+   * @throws SwarmError PEER_CORRUPT, PEER_TAINTED
+   */
+  check(bytes: Uint8Array): number;
+}
+
+/** Proofs of the shards that one attempt brings, asked for as it begins. Must be closed. */
+export interface ShardProofs {
+  /** What all of them lead to. */
+  readonly xetHash: string;
+  /** The proof of a shard; `undefined` when nobody has one. Never rejects. */
+  of(shard: number): Promise<ShardProof | undefined>;
+  /** What `of` gave, if it did. */
+  find(shard: number): ShardProof | undefined;
+  /** @throws SwarmError PEER_CORRUPT, PEER_FAULT when it is no proof of this shard */
+  openCheck(shard: number, proof: ShardProof): RangeCheck;
+  /** The shard is in the file and is what its proof says: others may have it. */
+  keep(shard: number): void;
+  /** Bytes did not fit their proof, and it may be the proof's fault. */
+  doubt(): void;
+  close(): void;
+}
+
+/** Finds proofs. */
+export interface ProofFinder {
+  /** `undefined`: the blob has no hash that proofs could lead to. */
+  open(wanted: {
+    readonly blob: BlobId;
+    readonly sizeBytes: number;
+    readonly shardBytes: number;
+    readonly peer: NodeId;
+    readonly startBytes: number;
+    readonly endBytes: number;
+  }): ShardProofs | undefined;
+}
+
 /** Says whether a shard that arrived may count. The verify room is one. */
 export interface ShardJudge {
   /** Every byte of the shard came from the origin to this node. */
   fromOrigin(shard: ShardName, hash: Uint8Array): Checked;
+  /**
+   * What was sent has been held against a proof as it came.
+   *
+   * @throws SwarmError PEER_TAINTED when something else is in the file
+   */
+  fromProof(shard: ShardName, arrived: { readonly hash: Uint8Array; readonly sentHash: Uint8Array }): Checked;
   /** A shard begins to arrive from a peer: from now on it is found out what it rests on. Must be closed. */
   open(arrival: ShardName & { readonly peer: NodeId; readonly path: string }): ShardTrial;
 }

@@ -5,12 +5,14 @@
  * those are fetched from the origin as well in the end, and compared: nobody could vouch for a mixture.
  */
 import { SwarmError, shardAt, shardEnd, shardStart } from "@swarmd/protocol";
-import type { ShardHasher, ShardJudge, ShardName, ShardTrial } from "./ports.js";
+import type { ShardHasher, ShardJudge, ShardName, ShardProofs, ShardTrial } from "./ports.js";
 import type { TransferOrder } from "./transfer-order.js";
 
 export interface ShardTrialsDeps {
   readonly judge: ShardJudge;
   readonly newHasher: () => ShardHasher;
+  /** Where the bytes are held against proofs as they come. */
+  readonly proofs: ShardProofs | undefined;
   /** Whether another attempt has written to the shard at the same time as this one. */
   readonly isShared: (shard: number) => boolean;
   readonly onChecked: (shard: number) => void;
@@ -42,6 +44,8 @@ export class ShardTrials {
     const { from, sink } = this.#order;
     if (from.kind !== "peer") return;
     const shard = shardAt(positionBytes - 1, sink.shardBytes);
+    // What is proven may be anybody's.
+    if (this.#deps.proofs?.find(shard) !== undefined) return;
     sink.noteGuest(shard, from.peer, startBytes, positionBytes);
     if (!this.#trials.has(shard)) this.#openTrial(shard, from.peer);
   }
@@ -80,7 +84,10 @@ export class ShardTrials {
     const hash = this.#deps.isShared(shard)
       ? await this.#hashRange(shardStart(shard, sink.shardBytes), this.#endOf(shard))
       : sentHash;
-    if (from.kind === "peer") {
+    if (this.#deps.proofs?.find(shard) !== undefined) {
+      sink.noteChecked(this.#deps.judge.fromProof(this.#nameOf(shard), { hash, sentHash }));
+      this.#deps.proofs.keep(shard);
+    } else if (from.kind === "peer") {
       const trial = this.#trials.get(shard) ?? this.#openTrial(shard, from.peer);
       sink.noteChecked(await trial.conclude({ hash, sentHash }));
     } else {

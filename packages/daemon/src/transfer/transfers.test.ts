@@ -72,6 +72,9 @@ class MemorySink implements ShardSink {
 /** What comes from the origin counts; who else comes is not asked for here. */
 const judge: ShardJudge = {
   fromOrigin: ({ blob, shard }, hash) => ({ blob, shard, hash }),
+  fromProof: () => {
+    throw new Error("nobody but the origin is asked");
+  },
   open: () => {
     throw new Error("nobody but the origin is asked");
   },

@@ -6,7 +6,8 @@
  */
 import { type BlobId, type Fault, SwarmError, shardAt, shardStart, toFault } from "@swarmd/protocol";
 import { fetchIntoFile } from "./fetch-into-file.js";
-import type { RangeSource, ShardHasher, ShardJudge } from "./ports.js";
+import type { ProofFinder, RangeSource, ShardHasher, ShardJudge, ShardProofs } from "./ports.js";
+import { ProvenStream } from "./proven-stream.js";
 import { RangeWriter, type RangeWriterEvents } from "./range-writer.js";
 import { ShardTrials } from "./shard-trials.js";
 import type { TransferOrder } from "./transfer-order.js";
@@ -22,6 +23,8 @@ export type TransferReport =
 export interface TransfersDeps {
   readonly newHasher: () => ShardHasher;
   readonly judge: ShardJudge;
+  /** Without it, no bytes are held against proofs. */
+  readonly proofs?: ProofFinder;
   readonly report: (report: TransferReport) => void;
   /** So many bytes of a blob were fetched from the origin only to compare with them. */
   readonly onCompared?: (blob: BlobId, bytes: number) => void;
@@ -104,10 +107,12 @@ export class Transfers {
     const { attempt, startBytes } = order;
     const { signal } = abort;
     let positionBytes = startBytes;
+    const proofs = this.#openProofs(order);
     const trials = new ShardTrials(
       order,
       {
         ...this.#deps,
+        proofs,
         isShared: (shard) => shared.has(shard),
         onChecked: (shard) => this.#deps.report({ type: "checked", attempt, shard }),
         onCompared: (bytes) => this.#deps.onCompared?.(order.blob, bytes),
@@ -125,22 +130,35 @@ export class Transfers {
       },
       onWhole: (shard, hash) => trials.whole(shard, hash),
     };
-    let error = await this.#fetch(order, events, signal);
+    let error = await this.#fetch(order, proofs, events, signal);
     const verdict = await trials.settle();
     signal.removeEventListener("abort", close);
     // A shard that is not what it should be explains a broken stream, not the other way round.
     if (verdict !== undefined && (error === undefined || toFault(verdict).code !== "INTERRUPTED")) error = verdict;
     const fault = error === undefined ? undefined : toFault(error);
+    if (fault?.code === "PEER_TAINTED") proofs?.doubt();
+    proofs?.close();
     if (fault !== undefined) this.#dropWrong(order, fault, positionBytes);
     this.#deps.report({ type: "ended", attempt, positionBytes, ...(fault === undefined ? {} : { fault }) });
   }
 
+  #openProofs({ blob, startBytes, endBytes, from, sink }: TransferOrder): ShardProofs | undefined {
+    if (from.kind !== "peer") return undefined;
+    const { sizeBytes, shardBytes } = sink;
+    return this.#deps.proofs?.open({ blob, sizeBytes, shardBytes, startBytes, endBytes, peer: from.peer });
+  }
+
   /** Returns what went wrong. */
-  async #fetch(order: TransferOrder, events: RangeWriterEvents, signal: AbortSignal): Promise<unknown> {
+  async #fetch(
+    order: TransferOrder,
+    proofs: ShardProofs | undefined,
+    events: RangeWriterEvents,
+    signal: AbortSignal,
+  ): Promise<unknown> {
     try {
       const { source } = order;
-      if (!("fetch" in source)) return await this.#stream({ ...order, source }, events, signal);
-      await fetchIntoFile({ ...order, source }, events, signal);
+      if (!("fetch" in source)) return await this.#stream({ ...order, source }, proofs, events, signal);
+      await fetchIntoFile({ ...order, source, proofs }, events, signal);
       return undefined;
     } catch (error) {
       return error;
@@ -162,11 +180,17 @@ export class Transfers {
   }
 
   /** Returns what went wrong first. */
-  async #stream(order: StreamOrder, events: RangeWriterEvents, signal: AbortSignal): Promise<unknown> {
+  async #stream(
+    order: StreamOrder,
+    proofs: ShardProofs | undefined,
+    events: RangeWriterEvents,
+    signal: AbortSignal,
+  ): Promise<unknown> {
     const { sink, startBytes } = order;
     const writer = await RangeWriter.open(startBytes, { sink, newHasher: this.#deps.newHasher, events });
     if (signal.aborted) throw new SwarmError("INTERRUPTED", "the transfer was stopped before it began");
-    return fetchInto(writer, order, signal);
+    const proven = proofs && new ProvenStream(startBytes, { writer, proofs, sink });
+    return fetchInto(writer, proven ?? writer, order, signal);
   }
 }
 
@@ -181,13 +205,18 @@ function shardsOf({ startBytes, endBytes, sink }: TransferOrder): number[] {
 type StreamOrder = TransferOrder & { readonly source: RangeSource };
 
 /** Streams the range; whatever happens, what has arrived is written. Returns what went wrong first. */
-async function fetchInto(writer: RangeWriter, order: StreamOrder, signal: AbortSignal): Promise<unknown> {
+async function fetchInto(
+  writer: RangeWriter,
+  into: RangeWriter | ProvenStream,
+  order: StreamOrder,
+  signal: AbortSignal,
+): Promise<unknown> {
   const { blob, startBytes, endBytes, source } = order;
   let failure: unknown;
   try {
-    await source.read(blob, startBytes, endBytes, writer, { signal });
-    if (writer.receivedBytes !== endBytes) {
-      failure = new SwarmError("ORIGIN_FAULT", `a source ended at byte ${writer.receivedBytes}, before ${endBytes}`);
+    await source.read(blob, startBytes, endBytes, into, { signal });
+    if (into.receivedBytes !== endBytes) {
+      failure = new SwarmError("ORIGIN_FAULT", `a source ended at byte ${into.receivedBytes}, before ${endBytes}`);
     }
   } catch (error) {
     failure = error;

@@ -60,22 +60,59 @@ export class EvidenceExchange {
    */
   async ask(
     peer: NodeId,
-    about: { readonly blob: BlobId; readonly sizeBytes: number; readonly shardBytes: number; readonly shard: number },
+    about: {
+      readonly blob: BlobId;
+      readonly sizeBytes: number;
+      readonly shardBytes: number;
+      readonly shard: number;
+      readonly root?: Uint8Array | undefined;
+    },
     { signal: outer }: { readonly signal: AbortSignal },
   ): Promise<EvidenceAnswer> {
-    const { blob, sizeBytes, shardBytes, shard } = about;
+    const { blob, sizeBytes, shardBytes, shard, root } = about;
     const signal = AbortSignal.any([outer, this.#stopped.signal, AbortSignal.timeout(OPEN_MS)]);
     try {
       const stream = await this.#deps.openStream(peer, EVIDENCE_PROTOCOL, { signal });
       return await withStream(stream, signal, async () => {
         const messages = messagesOf(stream, EVIDENCE_ANSWER_BYTES_MAX);
-        await messages.write(encodeEvidenceRequest({ blob, sizeBytes, shardBytes, shards: [shard] }), { signal });
+        await messages.write(encodeEvidenceRequest({ blob, sizeBytes, shardBytes, shards: [shard], root }), {
+          signal,
+        });
         const answer = decodeEvidenceAnswer(await readMessage(messages, signal));
         if (answer.shard === shard) return answer;
         throw new SwarmError("PEER_FAULT", `${peer} has evidence for shard ${answer.shard}, not for ${shard}`);
       });
     } catch (error) {
       throw toPeerError(error, `asking ${peer} for evidence`, signal, outer);
+    }
+  }
+
+  /**
+   * Asks a peer for several things at once; tells of each shard as its answer comes, and resolves after the last.
+   *
+   * @throws SwarmError PEER_UNREACHABLE, PEER_STALLED, PEER_FAULT, INTERRUPTED
+   */
+  async askMany(
+    peer: NodeId,
+    request: EvidenceRequest,
+    onAnswer: (answer: EvidenceAnswer) => void,
+    { signal: outer }: { readonly signal: AbortSignal },
+  ): Promise<void> {
+    const signal = AbortSignal.any([outer, this.#stopped.signal]);
+    try {
+      const stream = await this.#deps.openStream(peer, EVIDENCE_PROTOCOL, { signal });
+      await withStream(stream, signal, async () => {
+        const messages = messagesOf(stream, EVIDENCE_ANSWER_BYTES_MAX);
+        await messages.write(encodeEvidenceRequest(request), { signal });
+        const left = new Set(request.shards);
+        while (left.size > 0) {
+          const answer = decodeEvidenceAnswer(await readMessage(messages, signal));
+          if (!left.delete(answer.shard)) throw new SwarmError("PEER_FAULT", `nobody asked for shard ${answer.shard}`);
+          onAnswer(answer);
+        }
+      });
+    } catch (error) {
+      throw toPeerError(error, `asking ${peer} for proofs`, signal, outer);
     }
   }
 

@@ -311,6 +311,11 @@ export class PeerNetwork {
     return this.#evidence.ask(...args);
   }
 
+  /** Asks a peer for the proofs that it has of several shards. @throws SwarmError as {@link askEvidence} does */
+  askProofs(...args: Parameters<EvidenceExchange["askMany"]>): Promise<void> {
+    return this.#evidence.askMany(...args);
+  }
+
   /** Asks peers for tickets to their direct lanes. */
   get tickets(): TicketSource {
     const { terms = () => ({ encrypted: false, hasAccess: false }) } = this.#deps;

@@ -29,8 +29,8 @@ export type Ground =
       readonly signer: NodeId;
       readonly basis: AttestationBasis;
     }
-  /** A path to a hash that the origin vouches for. */
-  | { readonly kind: "proof"; readonly item: EvidenceItem };
+  /** A path to a hash that the origin vouches for. The proof itself is kept elsewhere, and may be dropped. */
+  | { readonly kind: "proof" };
 
 /** This shard, as it is in the staging file, is what its ground says. */
 export interface Checked {

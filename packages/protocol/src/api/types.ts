@@ -158,6 +158,8 @@ export interface FileGround {
     /** By the node that vouched. */
     readonly attestation: Readonly<Record<string, number>>;
   } | null;
+  /** Whether this node can prove any part of it to others, against a hash that the origin vouches for. */
+  readonly canProve: boolean;
 }
 
 /** One line per file, then `verified`. */

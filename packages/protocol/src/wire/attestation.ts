@@ -17,9 +17,10 @@ import { decodeBlobId, encodeBlobId } from "./blob-bytes.js";
 
 /**
  * How the signer knows. `origin`: fetched it from there. `verified`: holds the whole file, and it matches its digest. `held`: a file of
- * this name lies in its cache, whole as far as it knows; put there by another program.
+ * this name lies in its cache, whole as far as it knows; put there by another program. `proven`: holds a proof of the shard that leads to a
+ * hash which the origin vouches for, and has checked it.
  */
-export const ATTESTATION_BASES = ["origin", "verified", "held"] as const;
+export const ATTESTATION_BASES = ["origin", "verified", "held", "proven"] as const;
 export type AttestationBasis = (typeof ATTESTATION_BASES)[number];
 
 export interface AttestationBody {

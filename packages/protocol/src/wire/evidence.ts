@@ -22,6 +22,9 @@ export const EVIDENCE_PAYLOAD_BYTES_MAX = 192 * 1024;
 export const EVIDENCE_ITEMS_MAX = 4;
 export const EVIDENCE_ANSWER_BYTES_MAX = 200 * 1024;
 
+const ROOT_BYTES = 32;
+const NO_ROOT = new Uint8Array(0);
+
 export const EVIDENCE_KINDS = ["attestation", "proof"] as const;
 export type EvidenceKind = (typeof EVIDENCE_KINDS)[number];
 
@@ -36,6 +39,10 @@ export interface EvidenceRequest {
   readonly sizeBytes: number;
   readonly shardBytes: number;
   readonly shards: readonly number[];
+  /** 32 bytes: the root of the file's hash tree that the origin vouches for, where the asker knows it. Only proofs that lead there help it. */
+  readonly root?: Uint8Array | undefined;
+  /** Only proofs are asked for, and only those that are there now: nothing is waited for. */
+  readonly proofsNow?: boolean | undefined;
 }
 
 /** Without items: there is nothing, and nothing is on its way. */
@@ -46,8 +53,10 @@ export interface EvidenceAnswer {
   readonly isTainted: boolean;
 }
 
-export function encodeEvidenceRequest({ blob, sizeBytes, shardBytes, shards }: EvidenceRequest): Uint8Array {
-  return EvidenceRequestMessage.encode({ blob: encodeBlobId(blob), sizeBytes, shardBytes, shards: [...shards] });
+export function encodeEvidenceRequest(request: EvidenceRequest): Uint8Array {
+  const { blob, sizeBytes, shardBytes, shards, root = NO_ROOT, proofsNow = false } = request;
+  const message = { blob: encodeBlobId(blob), sizeBytes, shardBytes, shards: [...shards], root, proofsNow };
+  return EvidenceRequestMessage.encode(message);
 }
 
 /** @throws SwarmError PEER_FAULT */
@@ -58,7 +67,10 @@ export function decodeEvidenceRequest(bytes: Uint8Array): EvidenceRequest {
     if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) throw new RangeError(`a size of ${sizeBytes}`);
     if (shardBytes === 0) throw new RangeError("shards of no bytes");
     for (const shard of shards) if (shard >= SHARDS_MAX) throw new RangeError(`shard ${shard}`);
-    return { blob: decodeBlobId(message.blob), sizeBytes, shardBytes, shards };
+    const { root, proofsNow } = message;
+    if (root.length !== 0 && root.length !== ROOT_BYTES) throw new RangeError(`a root of ${root.length} bytes`);
+    const proofs = root.length === 0 ? {} : { root: root.slice(), ...(proofsNow ? { proofsNow } : {}) };
+    return { blob: decodeBlobId(message.blob), sizeBytes, shardBytes, shards, ...proofs };
   });
 }
 

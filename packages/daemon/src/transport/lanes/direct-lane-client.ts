@@ -1,7 +1,7 @@
 /** Fetches ranges from peers over the direct lane: asks for tickets, hands the work to a thread, tells what it wrote. */
 import { type BlobId, fromFault, type NodeId, SwarmError } from "@swarmd/protocol";
 import { LANE_DEADLINES, type LaneDeadlines } from "./lane-orders.js";
-import { type FetchOutcome, LaneThreads } from "./lane-threads.js";
+import { type FetchOutcome, LaneThreads, type ShardProofs } from "./lane-threads.js";
 import type { LaneRoutes, LaneTicket, TicketSource } from "./ports.js";
 import type { RateLimit } from "./rate-limit.js";
 
@@ -23,6 +23,8 @@ export interface FileFetch {
    * or is in progress there. Called at least at the end of every shard.
    */
   onWritten(positionBytes: number, hash: Uint8Array): void;
+  /** What shards are held against as they arrive. */
+  readonly proofs?: ShardProofs | undefined;
 }
 
 /** Fetches into files by itself. The transfer room's port of the same name. */
@@ -117,10 +119,10 @@ export class DirectLaneClient {
 
   async #run(peer: NodeId, link: string, order: FileFetch, signal: AbortSignal): Promise<FetchOutcome> {
     const { ticket, certificateSha256, port } = await this.#ticket(peer, order.blob, signal);
-    const { onWritten, ...range } = order;
+    const { onWritten, proofs, ...range } = order;
     const known = this.#deps.routes.addresses(peer, link);
     const addresses = port === undefined ? known : known.map((address) => ({ ...address, port }));
-    return this.#threads.run({ ...range, addresses, ticket, certificateSha256 }, { signal, onWritten });
+    return this.#threads.run({ ...range, addresses, ticket, certificateSha256 }, { signal, onWritten, proofs });
   }
 
   /** One ticket per peer and blob serves all requests until it has lived half its time. */

@@ -1,9 +1,11 @@
 /** One order of a lane thread: asks for a range, writes what comes, and goes on over the next link when one dies. */
 import { type NodeId, parseNodeId, SwarmError, toFault, toSwarmError } from "@swarmd/protocol";
+import type { OpenRangeCheck } from "../../verify/xet/range-check.js";
 import type { BodyTaker, Exchange, LaneConnection } from "./lane-connection.js";
 import type { LaneConnections } from "./lane-connections.js";
 import type { FetchOrder, LaneDeadlines, LaneReport } from "./lane-orders.js";
 import type { LaneAddress } from "./ports.js";
+import { ProofInbox, type ShardProof } from "./proof-inbox.js";
 import type { ReceiveBuffers } from "./receive-buffers.js";
 import type { ResponseHead } from "./response-head.js";
 import { ShardFile, type ShardHasher } from "./shard-file.js";
@@ -19,6 +21,7 @@ export interface LaneFetchDeps {
   readonly buffers: ReceiveBuffers;
   readonly deadlines: LaneDeadlines;
   readonly newHasher: () => ShardHasher;
+  readonly openCheck: OpenRangeCheck;
   readonly report: (report: LaneReport) => void;
 }
 
@@ -26,6 +29,7 @@ export class LaneFetch {
   readonly #order: FetchOrder;
   readonly #deps: LaneFetchDeps;
   readonly #abort = new AbortController();
+  readonly #proofs: ProofInbox | undefined;
   #connection: LaneConnection | undefined;
   #link: string | undefined;
   #needsTicket = false;
@@ -33,6 +37,8 @@ export class LaneFetch {
   constructor(order: FetchOrder, deps: LaneFetchDeps) {
     this.#order = order;
     this.#deps = deps;
+    const { xetHash, sizeBytes, shardBytes } = order;
+    if (xetHash !== undefined) this.#proofs = new ProofInbox({ xetHash, sizeBytes, shardBytes }, deps.openCheck);
   }
 
   /** What has arrived stays in the file. */
@@ -40,8 +46,14 @@ export class LaneFetch {
     this.#stop(new SwarmError("INTERRUPTED", "the transfer was stopped"));
   }
 
+  /** What a shard is to be held against. */
+  prove(shard: number, proof: ShardProof | undefined): void {
+    this.#proofs?.put(shard, proof);
+  }
+
   #stop(why: SwarmError): void {
     this.#abort.abort(why);
+    this.#proofs?.close();
     this.#connection?.close(why);
   }
 
@@ -56,6 +68,7 @@ export class LaneFetch {
         newHasher: this.#deps.newHasher,
         onWritten: (written, hash) => this.#deps.report({ type: "written", id, positionBytes: written, hash }),
         onFault: (fault) => this.#stop(fault),
+        checks: this.#proofs,
       });
       failure = await this.#fetchInto(file);
       positionBytes = file.writtenBytes;

@@ -1,6 +1,7 @@
 /** What goes to a lane thread and what comes back. */
 import type { BlobId, Fault } from "@swarmd/protocol";
 import type { LaneAddress } from "./ports.js";
+import type { ShardProof } from "./proof-inbox.js";
 
 export interface FetchOrder {
   readonly type: "fetch";
@@ -19,11 +20,15 @@ export interface FetchOrder {
   readonly shardBytes: number;
   readonly claims: SharedArrayBuffer;
   readonly owner: number;
+  /** With it, a `proof` follows for each shard of the range, and none is taken before: what its proof has to lead to, 64 hex digits. */
+  readonly xetHash: string | undefined;
 }
 
 export type LaneOrder =
   | FetchOrder
   | { readonly type: "cancel"; readonly id: number }
+  /** What a shard is to be held against; without `proof`, nobody has one. */
+  | { readonly type: "proof"; readonly id: number; readonly shard: number; readonly proof: ShardProof | undefined }
   /** Addresses, ours or theirs, that are not there any more: a connection over one would never notice. */
   | { readonly type: "gone"; readonly hosts: readonly string[] };
 

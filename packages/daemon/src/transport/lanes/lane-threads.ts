@@ -1,13 +1,29 @@
 /** The receiving threads of a node, seen from the main thread. They start when they are first needed. */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import { SwarmError, toFault } from "@swarmd/protocol";
+import { SwarmError, shardAt, toFault } from "@swarmd/protocol";
 import type { FetchOrder, LaneOrder, LaneReport, LaneThreadData } from "./lane-orders.js";
+import type { ShardProof } from "./proof-inbox.js";
 
 /** One thread fills a 10 Gbit/s link; with more, several fast links use several cores. */
 const MOST_THREADS = 2;
 
 export type FetchOutcome = Omit<Extract<LaneReport, { readonly type: "ended" }>, "type" | "id">;
+
+/** Proofs of the shards of an order. The transfer room's port of the same name. */
+export interface ShardProofs {
+  readonly xetHash: string;
+  of(shard: number): Promise<ShardProof | undefined>;
+}
+
+/** What an order is run with. */
+export interface RunOptions {
+  readonly signal: AbortSignal;
+  readonly onWritten: (positionBytes: number, hash: Uint8Array) => void;
+  readonly proofs: ShardProofs | undefined;
+}
+
+type RunOrder = Omit<FetchOrder, "type" | "id" | "xetHash">;
 
 interface Running {
   readonly startBytes: number;
@@ -35,10 +51,7 @@ export class LaneThreads {
    *
    * @param order its `addresses` decide the thread, so that connections are found again
    */
-  run(
-    order: Omit<FetchOrder, "type" | "id">,
-    options: { readonly signal: AbortSignal; readonly onWritten: Running["onWritten"] },
-  ): Promise<FetchOutcome> {
+  run(order: RunOrder, options: RunOptions): Promise<FetchOutcome> {
     if (this.#isStopped) {
       const fault = toFault(new SwarmError("INTERRUPTED", "the node is stopping"));
       return Promise.resolve({ positionBytes: order.startBytes, link: undefined, fault });
@@ -58,7 +71,7 @@ export class LaneThreads {
   }
 
   /** The thread that talks to this address already, unless another one is idle while it is busy. */
-  #pick({ addresses }: Omit<FetchOrder, "type" | "id">): LaneThread {
+  #pick({ addresses }: RunOrder): LaneThread {
     const key = `${addresses[0]?.host} ${addresses[0]?.port}`;
     const known = [...this.#threads].filter((thread) => thread.addresses.has(key)).sort((a, b) => a.load - b.load)[0];
     const idlest = [...this.#threads].sort((a, b) => a.load - b.load)[0];
@@ -105,10 +118,7 @@ class LaneThread {
     return this.#running.size;
   }
 
-  run(
-    order: Omit<FetchOrder, "type" | "id">,
-    { signal, onWritten }: { readonly signal: AbortSignal; readonly onWritten: Running["onWritten"] },
-  ): Promise<FetchOutcome> {
+  run(order: RunOrder, { signal, onWritten, proofs }: RunOptions): Promise<FetchOutcome> {
     const id = this.#nextId++;
     const { startBytes } = order;
     const cancel = () => this.#post({ type: "cancel", id });
@@ -120,10 +130,20 @@ class LaneThread {
       this.#running.set(id, { startBytes, positionBytes: startBytes, onWritten, resolve: settle });
       // While it has work, the process must not end under it.
       this.#worker.ref();
-      this.#post({ ...order, type: "fetch", id });
+      this.#post({ ...order, type: "fetch", id, xetHash: proofs?.xetHash });
+      if (proofs !== undefined) void this.#handProofs(id, order, proofs);
       signal.addEventListener("abort", cancel, { once: true });
       if (signal.aborted) cancel();
     });
+  }
+
+  /** In order, for in order they are needed. */
+  async #handProofs(id: number, { startBytes, endBytes, shardBytes }: RunOrder, proofs: ShardProofs): Promise<void> {
+    for (let shard = shardAt(startBytes, shardBytes); shard <= shardAt(endBytes - 1, shardBytes); shard += 1) {
+      const proof = await proofs.of(shard);
+      if (!this.#running.has(id)) return;
+      this.#post({ type: "proof", id, shard, proof });
+    }
   }
 
   addressesGone(hosts: readonly string[]): void {

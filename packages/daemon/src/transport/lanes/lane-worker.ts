@@ -5,6 +5,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { loadBlake3 } from "../../verify/shard-hasher.js";
+import { loadRangeChecks } from "../../verify/xet/range-check.js";
 import { LaneConnections } from "./lane-connections.js";
 import { LaneFetch } from "./lane-fetch.js";
 import type { LaneOrder, LaneReport, LaneThreadData } from "./lane-orders.js";
@@ -13,6 +14,7 @@ import { ReceiveBuffers } from "./receive-buffers.js";
 
 const { deadlines, downloadLimit } = workerData as LaneThreadData;
 const { createShardHasher } = await loadBlake3();
+const openCheck = await loadRangeChecks();
 const connections = new LaneConnections({
   limit: RateLimit.join(downloadLimit),
   onDead: (host) => report({ type: "dead", host }),
@@ -29,11 +31,22 @@ parentPort?.on("message", (order: LaneOrder) => {
     fetches.get(order.id)?.cancel();
     return;
   }
+  if (order.type === "proof") {
+    fetches.get(order.id)?.prove(order.shard, order.proof);
+    return;
+  }
   if (order.type === "gone") {
     connections.closeOver(order.hosts);
     return;
   }
-  const fetch = new LaneFetch(order, { connections, buffers, deadlines, newHasher: createShardHasher, report });
+  const fetch = new LaneFetch(order, {
+    connections,
+    buffers,
+    deadlines,
+    newHasher: createShardHasher,
+    openCheck,
+    report,
+  });
   fetches.set(order.id, fetch);
   void fetch.run().finally(() => fetches.delete(order.id));
 });

@@ -1,11 +1,12 @@
 /**
  * Puts a range into a staging file in place: gives out memory to receive into, hashes shard by shard what came, and writes it
- * beside the receiving. What is written is told in order.
+ * beside the receiving. What is written is told in order. Where there is a proof, nothing is hashed or written before it is proven.
  */
 import { close, fstat, open, read, writev } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { ShardClaims, SwarmError, shardAt, shardEnd, shardStart } from "@swarmd/protocol";
+import type { ProofState, ShardChecks } from "./proof-inbox.js";
 import type { ReceiveBuffers } from "./receive-buffers.js";
 
 /** BLAKE3 over one shard, fed in order; the verify room makes them. */
@@ -31,8 +32,10 @@ export interface ShardFileDeps {
   readonly newHasher: () => ShardHasher;
   /** Everything below is in the file; `hash` as in `LaneReport`. */
   readonly onWritten: (positionBytes: number, hash: Uint8Array) => void;
-  /** The disk has failed: nothing more can be taken. */
+  /** The disk has failed, or what came is wrong: nothing more can be taken. */
   readonly onFault: (error: SwarmError) => void;
+  /** What shards are held against as they arrive; without it, they are taken as they come. */
+  readonly checks?: ShardChecks | undefined;
 }
 
 /** Hashed at once: fits the second-level cache, and is no more calls than needed where bytes come in small pieces. */
@@ -66,15 +69,17 @@ export class ShardFile {
   #hasher: ShardHasher;
   #received: number;
   #written: number;
-  /** Memory that is being filled; how far it is, and up to where of that it is hashed and handed to the disk. */
+  /** Memory that is being filled; how far it is, and up to where of that it is proven, may count, is hashed and handed to the disk. */
   #buffer: Buffer;
   #largestRead = 0;
   #filled = 0;
+  #proven = 0;
+  #accepted = 0;
   #hashed = 0;
   #handed = 0;
   /** What is pending in buffers that are full. */
   #pending: Buffer[] = [];
-  /** Received and not yet handed to the disk, in all. */
+  /** Accepted and not yet handed to the disk, in all. */
   #pendingBytes = 0;
   /** Ends of shards in what is pending. */
   #marks: Mark[] = [];
@@ -87,6 +92,8 @@ export class ShardFile {
   #tellLater: NodeJS.Timeout | undefined;
   #toldAtMs = 0;
   #wakeSource: (() => void) | undefined;
+  /** Waits for room that only a proof can make. */
+  #wakeHeld: (() => void) | undefined;
 
   private constructor(spec: ShardFileSpec, deps: ShardFileDeps, fd: number) {
     this.#spec = spec;
@@ -97,6 +104,7 @@ export class ShardFile {
     this.#written = spec.startBytes;
     this.#hasher = deps.newHasher();
     this.#buffer = deps.buffers.take();
+    if (deps.checks !== undefined) deps.checks.onDecided = () => this.#goOn();
   }
 
   /** Must be closed. In the middle of a shard, what the file holds of that shard is hashed first. @throws SwarmError STORE_FAULT */
@@ -129,23 +137,31 @@ export class ShardFile {
 
   /**
    * Takes the first `bytes` of the last `target`. A promise means: nothing more until it resolves, which it does after a fault too.
+   *
+   * @throws SwarmError PEER_CORRUPT, PEER_TAINTED when they are not what their proof says; what was proven is written all the same
    */
   take(bytes: number): Promise<void> | undefined {
     this.#filled += bytes;
     this.#received += bytes;
-    this.#pendingBytes += bytes;
     if (bytes > this.#largestRead) this.#largestRead = bytes;
-    if (this.#filled - this.#hashed >= HASH_BYTES) this.#hash();
-    if (this.#deps.buffers.isSpent(this.#buffer, this.#filled)) this.#turn();
+    this.#accept();
+    if (this.#accepted - this.#hashed >= HASH_BYTES) this.#hash();
+    const hasRoom = !this.#deps.buffers.isSpent(this.#buffer, this.#filled) || this.#turn();
     this.#writeIfWorthIt();
+    if (!hasRoom) {
+      return new Promise((resolve) => {
+        this.#wakeHeld = resolve;
+      });
+    }
     if (this.#pendingBytes < this.#mostPendingBytes || this.#writing === undefined) return undefined;
     return new Promise((resolve) => {
       this.#wakeSource = resolve;
     });
   }
 
-  /** Writes what has come; all that is written is told then. @throws SwarmError NO_SPACE, STORE_FAULT */
+  /** Writes what has come and may count; all that is written is told then. @throws SwarmError NO_SPACE, STORE_FAULT, PEER_CORRUPT, PEER_TAINTED */
   async flush(): Promise<void> {
+    await this.#awaitProofs();
     while (this.#fault === undefined && (this.#writing !== undefined || this.#pendingBytes > 0)) {
       this.#startWriting();
       await this.#writing;
@@ -154,8 +170,30 @@ export class ShardFile {
     if (this.#fault !== undefined) throw this.#fault;
   }
 
+  /** Where proofs are still on their way, what has come waits for them. */
+  async #awaitProofs(): Promise<void> {
+    const { checks } = this.#deps;
+    while (checks !== undefined && this.#fault === undefined && this.#proven < this.#filled) {
+      const shard = shardAt(this.#provenBytes, this.#spec.shardBytes);
+      if (this.#findCheck(shard) !== undefined) return;
+      await checks.decided(shard);
+      if (this.#findCheck(shard) === undefined) return;
+    }
+  }
+
+  /** A proof that is none is a fault like any other. */
+  #findCheck(shard: number): ProofState | "fault" {
+    try {
+      return this.#deps.checks?.find(shard);
+    } catch {
+      return "fault";
+    }
+  }
+
   /** Ends it; what was not flushed is lost. */
   async close(): Promise<void> {
+    if (this.#deps.checks !== undefined) this.#deps.checks.onDecided = () => undefined;
+    this.#wakeHeld?.();
     clearTimeout(this.#linger);
     await this.#writing;
     clearTimeout(this.#tellLater);
@@ -168,12 +206,73 @@ export class ShardFile {
     return this.#deps.buffers.mostPendingBytes(this.#buffer);
   }
 
-  /** Hashes what of the buffer is not hashed yet. */
+  /** Position of the first byte that is not proven. */
+  get #provenBytes(): number {
+    return this.#received - this.#filled + this.#proven;
+  }
+
+  /** Position of the first byte that does not count yet. */
+  get #acceptedBytes(): number {
+    return this.#received - this.#filled + this.#accepted;
+  }
+
+  /** Lets count what may. @throws SwarmError PEER_CORRUPT, PEER_TAINTED */
+  #accept(): void {
+    try {
+      if (this.#deps.checks === undefined) this.#proven = this.#filled;
+      else while (this.#proven < this.#filled && this.#prove(this.#deps.checks));
+    } finally {
+      const accepted = Math.max(this.#accepted, this.#proven);
+      this.#pendingBytes += accepted - this.#accepted;
+      this.#accepted = accepted;
+    }
+  }
+
+  /** @returns whether there was progress */
+  #prove(checks: ShardChecks): boolean {
+    const { sizeBytes, shardBytes, startBytes } = this.#spec;
+    const at = this.#provenBytes;
+    const shard = shardAt(at, shardBytes);
+    const end = Math.min(this.#filled, this.#proven + shardEnd(shard, sizeBytes, shardBytes) - at);
+    const check = checks.find(shard);
+    if (check === undefined) return false;
+    const bytes = check === "none" ? end - this.#proven : this.#check(check, end, at < startBytes);
+    this.#proven += bytes;
+    return bytes > 0;
+  }
+
+  /** Who sends now is not to blame for bytes that were there before. */
+  #check(check: Exclude<ProofState, "none" | undefined>, end: number, isOld: boolean): number {
+    try {
+      return check.check(this.#buffer.subarray(this.#proven, end));
+    } catch (error) {
+      if (!isOld || !(error instanceof SwarmError) || error.code !== "PEER_CORRUPT") throw error;
+      throw new SwarmError("PEER_TAINTED", `what was there before: ${error.message}`);
+    }
+  }
+
+  /** A proof came, or it is known that none will. */
+  #goOn(): void {
+    if (this.#fault !== undefined) return;
+    try {
+      this.#accept();
+    } catch (error) {
+      this.#fault = error as SwarmError;
+      this.#deps.onFault(this.#fault);
+    }
+    const hasRoom = !this.#deps.buffers.isSpent(this.#buffer, this.#filled) || this.#turn();
+    if (this.#fault === undefined && this.#pendingBytes > 0) this.#writeIfWorthIt();
+    if (!hasRoom && this.#fault === undefined) return;
+    this.#wakeHeld?.();
+    this.#wakeHeld = undefined;
+  }
+
+  /** Hashes what of the buffer counts and is not hashed yet. */
   #hash(): void {
     const { sizeBytes, shardBytes } = this.#spec;
-    let rest = this.#buffer.subarray(this.#hashed, this.#filled);
-    let position = this.#received - rest.length;
-    this.#hashed = this.#filled;
+    let rest = this.#buffer.subarray(this.#hashed, this.#accepted);
+    let position = this.#acceptedBytes - rest.length;
+    this.#hashed = this.#accepted;
     while (rest.length > 0) {
       const room = shardEnd(shardAt(position, shardBytes), sizeBytes, shardBytes) - position;
       const piece = rest.length <= room ? rest : rest.subarray(0, room);
@@ -186,27 +285,42 @@ export class ShardFile {
     }
   }
 
-  /** Hashes what has come and puts it with what the disk is to have next. */
+  /** Hashes what counts and puts it with what the disk is to have next. */
   #hand(): void {
     this.#hash();
-    if (this.#filled > this.#handed) this.#pending.push(this.#buffer.subarray(this.#handed, this.#filled));
-    this.#handed = this.#filled;
+    if (this.#accepted > this.#handed) this.#pending.push(this.#buffer.subarray(this.#handed, this.#accepted));
+    this.#handed = this.#accepted;
   }
 
-  /** The next buffer; this one goes back once what is in it is written. */
-  #turn(): void {
+  /**
+   * The next buffer; this one goes back once what is in it is written. A chunk that is not whole goes along: it is proven in one piece.
+   *
+   * @returns false when there is too much to take along: nothing more can come before a proof has
+   */
+  #turn(): boolean {
+    const rest = this.#buffer.subarray(this.#proven, this.#filled);
+    const next = this.#deps.buffers.take(this.#largestRead);
+    if (rest.length > next.length / 2) {
+      this.#deps.buffers.give(next);
+      return false;
+    }
     this.#hand();
+    next.set(rest);
     this.#full.push(this.#buffer);
-    this.#buffer = this.#deps.buffers.take(this.#largestRead);
+    this.#buffer = next;
     this.#largestRead = 0;
-    this.#filled = 0;
-    this.#hashed = 0;
-    this.#handed = 0;
+    this.#filled = rest.length;
+    // Of a chunk that began before this order, the first part is in the file already.
+    this.#accepted -= this.#proven;
+    this.#hashed = this.#accepted;
+    this.#handed = this.#accepted;
+    this.#proven = 0;
+    return true;
   }
 
   #writeIfWorthIt(): void {
     if (this.#writing !== undefined) return;
-    if (this.#pendingBytes >= this.#mostPendingBytes * WRITE_PART || this.#received === this.#spec.endBytes)
+    if (this.#pendingBytes >= this.#mostPendingBytes * WRITE_PART || this.#acceptedBytes === this.#spec.endBytes)
       this.#startWriting();
     else this.#linger ??= setTimeout(() => this.#startWriting(), LINGER_MS);
   }
@@ -217,8 +331,8 @@ export class ShardFile {
     if (this.#writing !== undefined || this.#pendingBytes === 0 || this.#fault !== undefined) return;
     this.#hand();
     const [chunks, bytes, marks, full] = [this.#pending, this.#pendingBytes, this.#marks, this.#full];
-    if (marks.at(-1)?.positionBytes !== this.#received) {
-      marks.push({ positionBytes: this.#received, hash: this.#hasher.digest() });
+    if (marks.at(-1)?.positionBytes !== this.#acceptedBytes) {
+      marks.push({ positionBytes: this.#acceptedBytes, hash: this.#hasher.digest() });
     }
     this.#pending = [];
     this.#pendingBytes = 0;
@@ -301,22 +415,34 @@ export class ShardFile {
     this.#deps.onFault(this.#fault);
   }
 
+  /** What is there of the first shard comes into its hash; and is held against its proof, like what will come. */
   async #rehash(): Promise<void> {
     const { startBytes, shardBytes, path } = this.#spec;
-    let at = shardStart(shardAt(startBytes, shardBytes), shardBytes);
+    const shard = shardAt(startBytes, shardBytes);
+    let at = shardStart(shard, shardBytes);
     if (at === startBytes) return;
     const { size } = await statFile(this.#fd);
     if (size < startBytes) throw new SwarmError("STORE_FAULT", `${path} ends at byte ${size}, before ${startBytes}`);
-    const buffer = this.#buffer;
+    await this.#deps.checks?.decided(shard);
+    const check = this.#deps.checks?.find(shard);
+    let keptBytes = 0;
     while (at < startBytes) {
-      const wanted = Math.min(buffer.length, startBytes - at);
-      const { bytesRead } = await readFile(this.#fd, buffer, 0, wanted, at).catch((error) =>
+      const wanted = Math.min(this.#buffer.length - keptBytes, startBytes - at);
+      const { bytesRead } = await readFile(this.#fd, this.#buffer, keptBytes, wanted, at).catch((error) =>
         Promise.reject(toFileError("read", path, error)),
       );
       if (bytesRead === 0) throw new SwarmError("STORE_FAULT", `${path} was cut short at byte ${at}`);
-      this.#hasher.update(buffer.subarray(0, bytesRead));
+      this.#hasher.update(this.#buffer.subarray(keptBytes, keptBytes + bytesRead));
       at += bytesRead;
+      if (check === undefined || check === "none") continue;
+      const proven = this.#check(check, keptBytes + bytesRead, true);
+      this.#buffer.copyWithin(0, proven, keptBytes + bytesRead);
+      keptBytes += bytesRead - proven;
     }
+    this.#filled = keptBytes;
+    this.#accepted = keptBytes;
+    this.#hashed = keptBytes;
+    this.#handed = keptBytes;
   }
 }
 

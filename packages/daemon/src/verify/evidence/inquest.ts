@@ -62,7 +62,7 @@ interface Group {
 }
 
 /** The weakest word first. */
-const BASIS_RANK: Record<AttestationBasis, number> = { held: 0, origin: 1, verified: 2 };
+const BASIS_RANK: Record<AttestationBasis, number> = { held: 0, origin: 1, verified: 2, proven: 2 };
 const UNKNOWN_RANK = 3;
 const PROOF_RANK = 4;
 const OWN_RANK = 5;

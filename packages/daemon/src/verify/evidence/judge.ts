@@ -61,6 +61,16 @@ export class Judge {
     return mint({ blob, shard }, hash, { kind: "origin" });
   }
 
+  /**
+   * What was sent has been held against a proof as it came.
+   *
+   * @throws SwarmError PEER_TAINTED when something else is in the file, because several wrote at the same time
+   */
+  fromProof(about: ShardName, { hash, sentHash }: Arrived): Checked {
+    if (isSame(hash, sentHash)) return mint(about, hash, { kind: "proof" });
+    throw new SwarmError("PEER_TAINTED", `what others sent of ${nameOf(about)} is wrong`);
+  }
+
   /** A shard comes from a peer: what it rests on is asked for while its bytes flow. Must be closed. */
   open(arrival: Arrival): Trial {
     return new Trial(arrival, this.#opts, {
@@ -165,10 +175,12 @@ export class Trial {
     const { path, peer } = this.#arrival;
     const file = { path, payload: item.payload };
     const isRight = await proofs.check(this.#arrival, file, { signal: this.#abort.signal });
-    if (isRight === true) return mint(this.#arrival, hash, { kind: "proof", item });
-    if (isRight === undefined && from !== peer) return undefined;
-    const what = isRight === undefined ? "a proof that is none" : "bytes that its proof refutes";
-    throw new SwarmError("PEER_CORRUPT", `${from} sent ${what} for ${nameOf(this.#arrival)}`);
+    if (isRight === true) return mint(this.#arrival, hash, { kind: "proof" });
+    if (isRight === undefined) return undefined;
+    // Of the chunks that a shard cuts, a proof says things that nobody can check beforehand.
+    if (from !== peer)
+      throw new SwarmError("PEER_TAINTED", `the proof of ${from} refutes ${nameOf(this.#arrival)} of ${peer}`);
+    throw new SwarmError("PEER_CORRUPT", `${from} sent bytes that its proof refutes for ${nameOf(this.#arrival)}`);
   }
 
   async #askOthers(arrived: Arrived): Promise<Checked> {

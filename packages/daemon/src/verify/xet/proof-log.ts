@@ -61,13 +61,18 @@ export class ProofLog {
 
   /** Keeps a proof; a range that is known is not kept twice. Resolves with the bytes it took. */
   add(proof: RangeProof): Promise<number> {
+    return this.addBytes(encodeProof(proof));
+  }
+
+  /** As {@link add}. What has no range is not kept. */
+  addBytes(bytes: Uint8Array): Promise<number> {
     const turn = this.#queue.then(async () => {
-      if (this.#find(proof.startBytes, proof.endBytes) !== undefined) return 0;
-      const bytes = encodeProof(proof);
+      const range = peekRange(bytes.subarray(0, RANGE_HEAD_BYTES));
+      if (range === undefined || this.#find(range.startBytes, range.endBytes) !== undefined) return 0;
       const length = Buffer.alloc(LENGTH_BYTES);
       length.writeUInt32LE(bytes.length);
       await appendFile(this.#path, Buffer.concat([length, bytes]), { mode: 0o600 });
-      this.#note(proof, bytes.length);
+      this.#note(range, bytes.length);
       return LENGTH_BYTES + bytes.length;
     });
     this.#queue = turn.catch(() => {});

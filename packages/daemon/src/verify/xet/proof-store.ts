@@ -106,6 +106,16 @@ export class ProofStore {
     }
   }
 
+  /** As {@link keepProof}, for one that was checked as it came. @throws SwarmError STORE_FAULT */
+  async keepProofBytes({ file, sizeBytes }: Anchor, bytes: Uint8Array): Promise<void> {
+    try {
+      const log = await this.#log({ file, sizeBytes });
+      await this.#noteGrowth(`${file}.proofs`, await log.addBytes(bytes));
+    } catch (error) {
+      throw toSwarmError(error, "STORE_FAULT");
+    }
+  }
+
   /**
    * The proof of a range, from the file's tree, or from the proofs of its shards.
    *

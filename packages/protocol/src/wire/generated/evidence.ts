@@ -18,6 +18,8 @@ export interface EvidenceRequestMessage {
   sizeBytes: number
   shardBytes: number
   shards: number[]
+  root: Uint8Array
+  proofsNow: boolean
 }
 
 export namespace EvidenceRequestMessage {
@@ -52,6 +54,16 @@ export namespace EvidenceRequestMessage {
           }
         }
 
+        if ((obj.root != null && obj.root.byteLength > 0)) {
+          w.uint32(42)
+          w.bytes(obj.root)
+        }
+
+        if ((obj.proofsNow != null && obj.proofsNow !== false)) {
+          w.uint32(48)
+          w.bool(obj.proofsNow)
+        }
+
         if (opts.lengthDelimited !== false) {
           w.ldelim()
         }
@@ -60,7 +72,9 @@ export namespace EvidenceRequestMessage {
           blob: uint8ArrayAlloc(0),
           sizeBytes: 0,
           shardBytes: 0,
-          shards: []
+          shards: [],
+          root: uint8ArrayAlloc(0),
+          proofsNow: false
         }
 
         const end = length == null ? reader.len : reader.pos + length
@@ -87,6 +101,14 @@ export namespace EvidenceRequestMessage {
               }
 
               obj.shards.push(reader.uint32())
+              break
+            }
+            case 5: {
+              obj.root = reader.bytes()
+              break
+            }
+            case 6: {
+              obj.proofsNow = reader.bool()
               break
             }
             default: {

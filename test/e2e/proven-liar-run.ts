@@ -1,0 +1,69 @@
+/**
+ * A daemon as a process that pulls, and a liar on the same LAN: it says that it holds the file, and brings the genuine proofs and an attestation
+ * of it, but other bytes. Then another daemon, that may ask both. Run in a network namespace of its own; prints what happened as JSON.
+ */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseBlobId, SHARD_BYTES } from "@swarmd/protocol";
+import { jsonLines, runSwarm } from "../support/binaries.js";
+import { assertCacheIsSound } from "../support/cache-checks.js";
+import { bytesContent } from "../support/hub/content.js";
+import { EmbeddedHub } from "../support/hub/hub.js";
+import { LyingNode } from "../support/lying-node.js";
+import { ProvingHolder } from "../support/proving-holder.js";
+import { seededRandom } from "../support/seeded-random.js";
+import { until } from "../support/swarm-kit.js";
+import { peersOf, printResult, pull, type SwarmNode, SwarmOfProcesses } from "../support/swarm-of-processes.js";
+
+const REPO = "acme/proven";
+/** Five shards. */
+const SIZE_BYTES = 70 * 1024 * 1024;
+
+async function eventsOf({ folders }: SwarmNode): Promise<readonly Record<string, unknown>[]> {
+  return jsonLines(await readFile(join(folders.stateDir, "events.jsonl"), "utf8").catch(() => ""));
+}
+
+async function run(): Promise<Record<string, unknown>> {
+  const random = seededRandom(8);
+  const content = Buffer.alloc(SIZE_BYTES);
+  for (let at = 0; at < SIZE_BYTES; at += 4) content.writeUInt32LE(Math.floor(random() * 2 ** 32), at);
+  const blob = parseBlobId(`sha256:${createHash("sha256").update(content).digest("hex")}`);
+  const holder = await ProvingHolder.make(content, SHARD_BYTES);
+  const file = { content: bytesContent(content), xetHash: holder.xetHash };
+  const hub = await EmbeddedHub.start({ repos: [{ name: REPO, files: { "model.safetensors": file } }] });
+  await hub.prepare();
+  const liar = await LyingNode.start({ blob, content, lie: "proven-otherwise", holder, peers: [] });
+  const swarm = new SwarmOfProcesses();
+  try {
+    const node = await swarm.add(hub.url, ["--peer", liar.address]);
+    await until("the liar is known", async () => (await peersOf(node)).length >= 1, 60_000);
+    await pull(node, REPO);
+    const banned = (await peersOf(node)).filter(({ state }) => state === "banned").map(({ id, why }) => ({ id, why }));
+    const shown = (await runSwarm(["peers"], node.env)).stdout;
+    await until("the node has built its tree", async () =>
+      (await eventsOf(node)).some(({ type }) => type === "proof-tree"),
+    );
+    const late = await swarm.add(hub.url, ["--peer", liar.address]);
+    await until("both are known", async () => (await peersOf(late)).length >= 2, 60_000);
+    await pull(late, REPO);
+    for (const { folders } of swarm.nodes) await assertCacheIsSound(folders.cacheDir);
+    const failures = (await eventsOf(node)).filter(({ type }) => type === "attempt-failed");
+    return {
+      liar: liar.id,
+      served: liar.served.length,
+      faults: failures.map(({ code }) => code),
+      messages: failures.map(({ message }) => message),
+      banned,
+      shown,
+      explained: (await runSwarm(["verify", "--explain"], late.env)).stdout,
+    };
+  } finally {
+    await swarm.stop();
+    await liar.stop();
+    await hub.stop();
+    await holder.stop();
+  }
+}
+
+printResult(await run());
