@@ -26,9 +26,9 @@ const BASE = {
 const wanMs = (SIZE / WAN.bytesPerS) * 1_000;
 const lanMs = (SIZE / LAN) * 1_000;
 
-/** With a thousand nodes a quarter as much, so that twenty seeds can be run: what a run costs grows with nodes times shards. */
+/** With a thousand nodes half as much, so that twenty seeds can be run: what a run costs grows with nodes times shards. */
 function filesFor(nodes: number): readonly number[] {
-  return nodes < 1_000 ? FILES : FILES.map((size) => size / 4);
+  return nodes < 1_000 ? FILES : FILES.map((size) => size / 2);
 }
 
 function sizeOf(files: readonly number[]): number {
