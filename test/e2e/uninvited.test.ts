@@ -8,7 +8,7 @@ import type { Logger } from "@swarmd/daemon/observe/logger";
 import { createSilentLogger } from "@swarmd/daemon/observe/logger";
 import { LIBP2P_LANE_DEFAULTS, Libp2pLane } from "@swarmd/daemon/transport/lanes/libp2p-lane";
 import { PeerNetwork } from "@swarmd/daemon/transport/peer-network";
-import { type BlobId, type NodeId, parseBlobId, toSwarmError } from "@swarmd/protocol";
+import { type BlobId, type NodeId, parseBlobId, SHARD_BYTES, toSwarmError } from "@swarmd/protocol";
 import { OPEN_CLUSTER, SHARD_PROTOCOL } from "@swarmd/protocol/wire";
 import { type Folders, makeFolders } from "../support/binaries.js";
 import { EmbeddedHub } from "../support/hub/hub.js";
@@ -118,6 +118,13 @@ class Spy {
         .then(() => undefined, toSwarmError);
       answers.push({ code: error?.code, message: error?.message.replaceAll(blob, "…"), redirect: error?.redirect });
     }
+    const about = { blob, sizeBytes: PRIVATE.length, shardBytes: SHARD_BYTES, shard: 0 };
+    answers.push(
+      await this.#network.askEvidence(peer, about, { signal: signal() }).then(
+        (evidence) => evidence,
+        (error) => toSwarmError(error).code,
+      ),
+    );
     return answers;
   }
 

@@ -1,4 +1,4 @@
-/** What becomes of a pull when its cable dies at the far end, unseen, or a better one is plugged in. */
+/** What becomes of a pull when its cable dies at the far end: packets vanish, and no end sees its link go down. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,12 +11,10 @@ import { LanOrigin } from "./lan-origin.js";
 import { waitUntilMet } from "./meeting.js";
 import { findObstacle } from "./namespaces.js";
 
-const DEAD_REPO = "lan/dead-link";
-const PLUGGED_REPO = "lan/plugged";
+const REPO = "lan/dead-link";
 const REPO_BYTES = 60_000_000;
 /** So slow that there is a middle. */
 const FAST_MBIT = 150;
-const SLOW_MBIT = 80;
 const PATIENCE_MS = 60_000;
 const FAST = "thunderbolt0";
 /** The product promises two seconds, which is printed. Without a look at the link it would be the lane's half a minute, or never. */
@@ -47,13 +45,16 @@ describe("links in the middle of a pull", { skip: obstacle ?? false, timeout: 18
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), "swlan-"));
     lan = Lan.create({ hosts: 2, fastHosts: 2, fastMbit: FAST_MBIT });
-    origin = await LanOrigin.start(lan.origin, REPO_BYTES, [DEAD_REPO, PLUGGED_REPO]);
-    nodes = lan.hosts.map((host) => new LanNode({ host, folder, endpoint: origin.url })) as [LanNode, LanNode];
+    origin = await LanOrigin.start(lan.origin, REPO_BYTES, [REPO]);
+    // What is compared with the origin would count as fetched twice.
+    const startArgs = ["--spot-check", "off"];
+    nodes = lan.hosts.map((host) => new LanNode({ host, folder, endpoint: origin.url, startArgs })) as [
+      LanNode,
+      LanNode,
+    ];
     await Promise.all(nodes.map((node) => node.ready()));
     await waitUntilMet(nodes, PATIENCE_MS);
-    for (const repo of [DEAD_REPO, PLUGGED_REPO]) await nodes[0].pull(repo, PATIENCE_MS);
-    // Nobody else has a byte from now on.
-    origin.withhold();
+    await nodes[0].pull(REPO, PATIENCE_MS);
   });
 
   after(() => {
@@ -62,7 +63,10 @@ describe("links in the middle of a pull", { skip: obstacle ?? false, timeout: 18
   });
 
   /** Pulls on the second node; `inTheMiddle` is called once. @returns when how much was there */
-  async function pullWatched(repo: string, inTheMiddle: () => void): Promise<readonly Progress[]> {
+  async function pullWatched(
+    repo: string,
+    inTheMiddle: () => void,
+  ): Promise<{ readonly seen: readonly Progress[]; readonly bytesFromOrigin: number }> {
     const [, wanter] = nodes;
     const seen: Progress[] = [];
     const pull = wanter.startPull(repo, PATIENCE_MS);
@@ -79,38 +83,23 @@ describe("links in the middle of a pull", { skip: obstacle ?? false, timeout: 18
     }, PATIENCE_MS);
     const { bytes, bytesFromPeers, bytesFromCache, bytesFromOrigin } = await pull.done;
     assert.ok(isUnderWay, "it was seen in the middle");
-    assert.equal(bytesFromOrigin, 0);
-    assert.equal(bytesFromPeers + bytesFromCache, bytes);
-    return seen;
+    assert.equal(bytesFromPeers + bytesFromCache + bytesFromOrigin, bytes);
+    return { seen, bytesFromOrigin };
   }
 
   it("one that dies without a sign: it goes on over the next, and no byte comes twice", async (t) => {
     const [seed, wanter] = nodes;
     const received = () => ["eth0", FAST].map((iface) => wanter.host.counters(iface).receivedBytes);
     const before = received();
-    const seen = await pullWatched(DEAD_REPO, () => lan.deaden(seed.host, FAST));
+    const { seen, bytesFromOrigin } = await pullWatched(REPO, () => lan.deaden(seed.host, FAST));
     const [overSlow, overFast] = received().map((bytes, index) => bytes - (before[index] ?? 0)) as [number, number];
     const gapMs = longestGapMs(seen);
-    t.diagnostic(`nothing came for ${Math.round(gapMs)} ms at most; ${Math.round(overFast / 1e6)} MB over ${FAST}`);
+    const shares = `${Math.round(overFast / 1e6)} MB over ${FAST}, ${Math.round(bytesFromOrigin / 1e6)} MB from the origin`;
+    t.diagnostic(`nothing came for ${Math.round(gapMs)} ms at most; ${shares}`);
     assert.ok(overFast > REPO_BYTES / 5, "the fast link carried the first part");
     const ratio = (overSlow + overFast) / REPO_BYTES;
     assert.ok(ratio < OVERHEAD, `${ratio} times the bytes were received`);
     assert.ok(gapMs < LONGEST_GAP_MS, `nothing came for ${gapMs} ms`);
-    assert.ok((await assertCacheIsSound(wanter.cacheDir)) > 0);
-  });
-
-  it("a faster one that is plugged in is used for what is left", async (t) => {
-    const [seed, wanter] = nodes;
-    wanter.host.cut(FAST);
-    seed.host.moveBack(FAST);
-    seed.host.unshape(FAST);
-    wanter.host.unshape(FAST);
-    for (const { host } of nodes) host.shape("eth0", SLOW_MBIT);
-    const before = wanter.host.counters(FAST).receivedBytes;
-    await pullWatched(PLUGGED_REPO, () => wanter.host.restore(FAST));
-    const overFast = wanter.host.counters(FAST).receivedBytes - before;
-    t.diagnostic(`${Math.round((100 * overFast) / (0.75 * REPO_BYTES))} % of what was left came over ${FAST}`);
-    assert.ok(overFast > REPO_BYTES / 10, `only ${overFast} bytes came over ${FAST}`);
     assert.ok((await assertCacheIsSound(wanter.cacheDir)) > 0);
   });
 });

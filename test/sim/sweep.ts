@@ -32,7 +32,7 @@ export async function sweep(
   const todo = cells
     .flatMap(({ runs }) => runs)
     .filter((run) => results.find(run) === undefined)
-    .sort((a, b) => a.nodes - b.nodes);
+    .sort((a, b) => a.nodes - b.nodes || a.seed - b.seed);
   await runAll(todo, results, options);
   return cells.map(({ scenario, nodes, runs }) => ({
     scenario,

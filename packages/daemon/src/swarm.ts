@@ -150,6 +150,7 @@ export class Swarm implements LaneOpener, PeerList {
         downloadLimit: this.downloadLimit,
         nowMs: () => performance.now(),
         onDelivery: (delivery) => this.#traffic.note(delivery),
+        onDeadHost: (host) => this.#network?.hostDied(host),
       },
     );
     this.#client = direct;

@@ -25,6 +25,8 @@ export interface MdnsOptions {
   readonly intervalMs: number;
   /** Between two answers of this node: who asks meanwhile gets the next one. */
   readonly answerGapMs: number;
+  /** Of all who want to hear each other; 5353 if left out. Tests have one of their own. */
+  readonly port?: number;
 }
 
 export const MDNS_DEFAULTS: Omit<MdnsOptions, "cluster"> = {
@@ -37,6 +39,8 @@ const GROUP = "224.0.0.251";
 const PORT = 5_353;
 /** Bytes of names in a question, so that it stays one Ethernet frame. Whoever is not named answers once more than it had to. */
 const KNOWN_BYTES_MAX = 1_200;
+/** Of a node that has more addresses than these, the rest is not tried. */
+const ADDRESSES_MAX = 32;
 /** What a record holds beside its two names. */
 const RECORD_BYTES = 14;
 /** Not everybody answers in the same instant: RFC 6762, 6. */
@@ -97,7 +101,7 @@ export class MdnsDiscovery extends TypedEventEmitter<PeerDiscoveryEvents> {
     });
     const log = components.logger.forComponent("swarmd:mdns");
     this.#socket = new MulticastSocket(
-      { group: GROUP, port: PORT },
+      { group: GROUP, port: options.port ?? PORT },
       { hosts, onDatagram: (datagram) => this.#take(datagram), onFailure: (error) => log.error(error.message) },
     );
   }
@@ -213,11 +217,12 @@ export class MdnsDiscovery extends TypedEventEmitter<PeerDiscoveryEvents> {
 
   #takeAnswer(datagram: Buffer, packet: DecodedPacket): void {
     const name = packet.answers?.find((answer) => answer.type === "PTR" && answer.name === this.#tag);
-    if (name?.type !== "PTR" || name.data === this.#instance) return;
+    if (name?.type !== "PTR" || name.data === this.#instance || !isInstance(name.data, this.#tag)) return;
     this.#found = undefined;
     this.#library._onMdnsResponse(packet);
-    const peer = this.#found as PeerInfo | undefined;
-    if (peer === undefined) return;
+    const found = this.#found as PeerInfo | undefined;
+    if (found === undefined) return;
+    const peer = { ...found, multiaddrs: found.multiaddrs.slice(0, ADDRESSES_MAX) };
     this.#known.note(datagram, { instance: name.data, peer }, performance.now());
     this.#tell(peer);
   }
@@ -230,4 +235,9 @@ export class MdnsDiscovery extends TypedEventEmitter<PeerDiscoveryEvents> {
     this.#turn = this.#turn.then(action, action);
     return this.#turn;
   }
+}
+
+/** It will be in our questions, so it must be one that fits there. */
+function isInstance(name: string, tag: string): boolean {
+  return name.endsWith(`.${tag}`) && /^[\w-]{1,63}$/.test(name.slice(0, -tag.length - 1));
 }

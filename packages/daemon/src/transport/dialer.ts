@@ -105,6 +105,11 @@ export class Dialer {
     );
   }
 
+  /** Where a peer of the LAN was found. */
+  addressesOf(peer: NodeId): readonly Multiaddr[] {
+    return this.#targets.get(peer)?.addresses ?? [];
+  }
+
   /** A connection was lost: try again, at once the first time. */
   lost(peer: NodeId): void {
     for (const target of this.#targets.values()) if (target.peer === peer) this.#dialSoon(target, this.#waitMs(target));

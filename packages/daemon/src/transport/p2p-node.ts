@@ -85,6 +85,8 @@ const PING_TIMEOUT_MS = 10_000;
 const MACHINE_ANSWER_MS = 1_500;
 /** For its program, if the machine said nothing: there are firewalls that leave us without an answer. */
 const PROGRAM_ANSWER_MS = 2_000;
+/** For one other address of a peer that is known to be there. */
+const ELSEWHERE_MS = 3_000;
 const PING_PROTOCOL = "/ipfs/ping/1.0.0";
 /** How often peers are looked for that were lost; with many peers less often, for an answer to one is heard by all. */
 const SEEK_MS = 3_000;
@@ -134,6 +136,8 @@ export class P2pNode {
   #discovery: LanDiscovery | undefined;
   readonly #pulse: PeerPulse<Connection>;
   #seeking: NodeJS.Timeout | undefined;
+  /** Hosts whose connections are being moved. */
+  readonly #dying = new Set<string>();
 
   constructor(options: P2pNodeOptions, deps: P2pNodeDeps) {
     this.#options = options;
@@ -271,6 +275,24 @@ export class P2pNode {
     if (this.#connected.has(peer)) this.#pulse.heard(peer);
   }
 
+  /**
+   * Packets to this host vanish, though other addresses of the same peer answer. Its connections move to these: the new one is open before
+   * the old one is cut, so that the peer is not lost meanwhile. Never rejects.
+   */
+  async hostDied(host: string): Promise<void> {
+    // Each lane thread finds out by itself.
+    if (this.#dying.has(host)) return;
+    this.#dying.add(host);
+    const dead = this.#allConnections().filter(({ connection }) => findHost(connection.remoteAddr) === host);
+    await Promise.all(
+      dead.map(async ({ peer, connection }) => {
+        await this.#dialElsewhere(peer, host);
+        connection.abort(new Error("its link is dead"));
+      }),
+    );
+    this.#dying.delete(host);
+  }
+
   /** Local addresses came or went: connections that lost theirs are cut, and everybody is looked for again. */
   async networkChanged(isCut: (remoteHost: string) => boolean): Promise<void> {
     for (const connection of this.#node.getConnections()) {
@@ -347,6 +369,18 @@ export class P2pNode {
   async #dial(address: Multiaddr, signal: AbortSignal): Promise<NodeId> {
     const { remotePeer } = await this.#node.dial(address, { signal });
     return toNodeId(remotePeer);
+  }
+
+  async #dialElsewhere(peer: NodeId, deadHost: string): Promise<void> {
+    const others = this.#dialer.addressesOf(peer).filter((address) => findHost(address) !== deadHost);
+    for (const address of this.#sort(others)) {
+      try {
+        await this.#node.dial(address, { signal: AbortSignal.timeout(ELSEWHERE_MS), force: true });
+        return;
+      } catch (error) {
+        this.#deps.logger.debug({ peer, address: address.toString(), why: (error as Error).message }, "no answer");
+      }
+    }
   }
 
   /** Names, which have no IP address yet, go first: the user gave them. */

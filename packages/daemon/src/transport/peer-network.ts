@@ -338,6 +338,11 @@ export class PeerNetwork {
     return this.#p2p.openStream(peer, protocol, options);
   }
 
+  /** Packets to this host of a peer vanish, while others of its addresses answer. */
+  hostDied(host: string): void {
+    if (!this.#isStopping) void this.#node?.hostDied(host);
+  }
+
   readonly #lanHosts = () => multicastHosts(this.#watch.interfaces);
 
   #news(): PeerNews {

@@ -54,6 +54,8 @@ export interface DirectLaneClientDeps {
   readonly downloadLimit: RateLimit;
   readonly nowMs: () => number;
   readonly onDelivery?: (delivery: LaneDelivery) => void;
+  /** Packets to this host of a peer vanish, while others of its addresses answer: what else goes over it would wait for long. */
+  readonly onDeadHost?: (host: string) => void;
 }
 
 interface KeptTicket extends LaneTicket {
@@ -73,10 +75,11 @@ export class DirectLaneClient {
 
   constructor(opts: DirectLaneClientOptions, deps: DirectLaneClientDeps) {
     this.#deps = deps;
-    this.#threads = new LaneThreads(opts, {
+    const data = {
       deadlines: { ...LANE_DEADLINES, ...opts.deadlines },
       downloadLimit: deps.downloadLimit.shared,
-    });
+    };
+    this.#threads = new LaneThreads(opts, data, (host) => deps.onDeadHost?.(host));
   }
 
   /** Whether the peer can be reached over the direct lane at all. */

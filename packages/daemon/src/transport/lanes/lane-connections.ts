@@ -15,17 +15,22 @@ export interface TakenConnection {
 
 export class LaneConnections {
   readonly #limit: ConnectionOptions["limit"];
+  readonly #onDead: (host: string) => void;
   readonly #resting = new Map<string, LaneConnection[]>();
   /** All that are open, and perhaps some that were closed since the last was opened. */
   readonly #open = new Set<LaneConnection>();
   readonly #check = new LinkCheck(LINK_CHECK, {
     isReachable,
     nowMs: () => performance.now(),
-    onDead: ({ host }) => this.closeOver([host]),
+    onDead: ({ host }) => {
+      this.closeOver([host]);
+      this.#onDead(host);
+    },
   });
 
-  constructor(deps: Pick<ConnectionOptions, "limit">) {
+  constructor(deps: Pick<ConnectionOptions, "limit"> & { readonly onDead: (host: string) => void }) {
     this.#limit = deps.limit;
+    this.#onDead = deps.onDead;
   }
 
   /**

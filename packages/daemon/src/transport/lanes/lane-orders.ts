@@ -33,6 +33,8 @@ export type LaneOrder =
   | { readonly type: "gone"; readonly hosts: readonly string[] };
 
 export type LaneReport =
+  /** Packets to this host vanish, while other addresses of the same peer answer. */
+  | { readonly type: "dead"; readonly host: string }
   /**
    * Everything of the range below `positionBytes` is in the file. `hash`: BLAKE3 of the shard that ends there or is in progress
    * there, up to that position.

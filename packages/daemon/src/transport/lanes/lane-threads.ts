@@ -8,7 +8,7 @@ import type { ShardProof } from "./proof-inbox.js";
 /** One thread fills a 10 Gbit/s link; with more, several fast links use several cores. */
 const MOST_THREADS = 2;
 
-export type FetchOutcome = Omit<LaneReport & { readonly type: "ended" }, "type" | "id">;
+export type FetchOutcome = Omit<Extract<LaneReport, { readonly type: "ended" }>, "type" | "id">;
 
 /** Proofs of the shards of an order. The transfer room's port of the same name. */
 export interface ShardProofs {
@@ -34,11 +34,14 @@ interface Running {
 
 export class LaneThreads {
   readonly #data: LaneThreadData;
+  readonly #onDead: (host: string) => void;
   readonly #threads = new Set<LaneThread>();
   readonly #limit: number;
   #isStopped = false;
 
-  constructor(opts: { readonly threads?: number }, data: LaneThreadData) {
+  /** @param onDead told of hosts to which packets vanish */
+  constructor(opts: { readonly threads?: number }, data: LaneThreadData, onDead: (host: string) => void) {
+    this.#onDead = onDead;
     this.#limit = opts.threads ?? Math.min(MOST_THREADS, availableParallelism());
     this.#data = data;
   }
@@ -81,7 +84,10 @@ export class LaneThreads {
   }
 
   #start(): LaneThread {
-    const thread = new LaneThread(this.#data, () => this.#threads.delete(thread));
+    const thread = new LaneThread(this.#data, {
+      onEnd: () => this.#threads.delete(thread),
+      onDead: this.#onDead,
+    });
     this.#threads.add(thread);
     return thread;
   }
@@ -92,10 +98,15 @@ class LaneThread {
   readonly #worker: Worker;
   readonly #running = new Map<number, Running>();
   readonly #onEnd: () => void;
+  readonly #onDead: (host: string) => void;
   #nextId = 1;
 
-  constructor(data: LaneThreadData, onEnd: () => void) {
+  constructor(
+    data: LaneThreadData,
+    { onEnd, onDead }: { readonly onEnd: () => void; readonly onDead: (host: string) => void },
+  ) {
     this.#onEnd = onEnd;
+    this.#onDead = onDead;
     this.#worker = new Worker(new URL("./lane-worker.js", import.meta.url), { workerData: data });
     this.#worker.unref();
     this.#worker.on("message", (report: LaneReport) => this.#take(report));
@@ -155,6 +166,10 @@ class LaneThread {
   }
 
   #take(report: LaneReport): void {
+    if (report.type === "dead") {
+      this.#onDead(report.host);
+      return;
+    }
     const running = this.#running.get(report.id);
     if (running === undefined) return;
     if (report.type === "written") {

@@ -15,7 +15,10 @@ import { ReceiveBuffers } from "./receive-buffers.js";
 const { deadlines, downloadLimit } = workerData as LaneThreadData;
 const { createShardHasher } = await loadBlake3();
 const openCheck = await loadRangeChecks();
-const connections = new LaneConnections({ limit: RateLimit.join(downloadLimit) });
+const connections = new LaneConnections({
+  limit: RateLimit.join(downloadLimit),
+  onDead: (host) => report({ type: "dead", host }),
+});
 const buffers = new ReceiveBuffers();
 const fetches = new Map<number, LaneFetch>();
 

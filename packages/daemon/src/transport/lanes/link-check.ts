@@ -80,6 +80,7 @@ export class LinkCheck {
     const { answerMs, aliveMs, deadMs } = this.#options;
     const nowMs = this.#deps.nowMs();
     if ((this.#checkAtMs.get(key) ?? 0) > nowMs) return;
+    for (const [known, atMs] of this.#checkAtMs) if (atMs <= nowMs) this.#checkAtMs.delete(known);
     this.#checkAtMs.set(key, nowMs + answerMs + aliveMs);
     const others = addresses.filter((other) => other !== address && keyOf(other) !== key);
     const [isAlive, othersAlive] = await Promise.all([
