@@ -31,14 +31,19 @@ async function run(): Promise<Record<string, unknown>> {
   const blob = parseBlobId(`sha256:${createHash("sha256").update(content).digest("hex")}`);
   const holder = await ProvingHolder.make(content, SHARD_BYTES);
   const file = { content: bytesContent(content), xetHash: holder.xetHash };
-  const hub = await EmbeddedHub.start({ repos: [{ name: REPO, files: { "model.safetensors": file } }] });
+  const hub = await EmbeddedHub.start({
+    repos: [{ name: REPO, files: { "model.safetensors": file } }],
+    uplinkBytesPerSecond: 10_000_000,
+  });
   await hub.prepare();
   const liar = await LyingNode.start({ blob, content, lie: "proven-otherwise", holder, peers: [] });
   const swarm = new SwarmOfProcesses();
   try {
-    const node = await swarm.add(hub.url, ["--peer", liar.address]);
+    // One shard at a time from a slow origin: whoever else says that it has the file is asked for the others.
+    const node = await swarm.add(hub.url, ["--peer", liar.address, "--workers", "1"]);
     await until("the liar is known", async () => (await peersOf(node)).length >= 1, 60_000);
     await pull(node, REPO);
+    const served = liar.served.length;
     const banned = (await peersOf(node)).filter(({ state }) => state === "banned").map(({ id, why }) => ({ id, why }));
     const shown = (await runSwarm(["peers"], node.env)).stdout;
     await until("the node has built its tree", async () =>
@@ -51,7 +56,7 @@ async function run(): Promise<Record<string, unknown>> {
     const failures = (await eventsOf(node)).filter(({ type }) => type === "attempt-failed");
     return {
       liar: liar.id,
-      served: liar.served.length,
+      served,
       faults: failures.map(({ code }) => code),
       messages: failures.map(({ message }) => message),
       banned,

@@ -35,6 +35,8 @@ const SIZE_BYTES_MIN = 128 * 1024;
 const MOST_CACHED = 256;
 /** Who had no proof is not asked again on behalf of others for so long. */
 const LACKING_MS = 5_000;
+/** Peers and files of interest at a time are fewer; names are free. */
+const MOST_REMEMBERED = 4096;
 const READ_BYTES = 1024 * 1024;
 
 export class Proofs implements ProofFinder, ProofCheck {
@@ -150,8 +152,14 @@ export class Proofs implements ProofFinder, ProofCheck {
         others: (shard) => this.#othersThan(peer, blob, shard),
         openCheck: this.#openCheck,
         root: bytesOfXetHash(anchor.file),
-        onLacking: (other) => this.#lackingUntilMs.set(`${other} ${blob}`, performance.now() + LACKING_MS),
-        onDoubt: (other) => this.#doubted.add(`${other} ${blob}`),
+        onLacking: (other) => {
+          if (this.#lackingUntilMs.size >= MOST_REMEMBERED) this.#lackingUntilMs.clear();
+          this.#lackingUntilMs.set(`${other} ${blob}`, performance.now() + LACKING_MS);
+        },
+        onDoubt: (other) => {
+          if (this.#doubted.size >= MOST_REMEMBERED) this.#doubted.clear();
+          this.#doubted.add(`${other} ${blob}`);
+        },
         keep: (_shard, payload) => this.#keep(anchor, payload),
       },
     );
