@@ -48,7 +48,7 @@ export function toHubError(error: unknown): HubError {
 /** huggingface_hub waits for what these headers say, and for nothing else. */
 function busy(error: SwarmError, message: string): HubError {
   const waitS = Math.ceil((error.retryAfterMs ?? 1_000) / 1_000);
-  const headers = { "retry-after": waitS, ratelimit: `"api";r=0;t=${waitS}` };
+  const headers = { "retry-after": String(waitS), ratelimit: `"api";r=0;t=${waitS}` };
   return new HubError(429, message, { headers, cause: error });
 }
 
