@@ -180,6 +180,8 @@ const JOINTS = [
   "node-cluster.ts",
   "node-commands.ts",
   "node-limits.ts",
+  "node-gateway.ts",
+  "gateway-outlets.ts",
   "swarm.ts",
   "swarm-views.ts",
   "pump.ts",

@@ -153,6 +153,11 @@ export class Pump implements BlobWants, Admit {
     this.push({ type: "corrupt", blob, shards, culprits: [signer] });
   }
 
+  /** A reader waits for these bytes: they go first. */
+  focus(blob: BlobId, startBytes: number, endBytes: number): void {
+    this.push({ type: "focus", blob, startBytes, endBytes });
+  }
+
   view(blob: BlobId): BlobView | undefined {
     return this.#deps.engine.view(blob);
   }

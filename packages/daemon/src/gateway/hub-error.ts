@@ -6,7 +6,8 @@ import { type ErrorCode, httpStatusOf, SwarmError } from "@swarmd/protocol";
 export type HubErrorCode = "RepoNotFound" | "RevisionNotFound" | "EntryNotFound" | "GatedRepo";
 
 export interface HubErrorOptions {
-  readonly code?: HubErrorCode | undefined;
+  /** Also one that only the Hub itself knows the meaning of. */
+  readonly code?: HubErrorCode | (string & {}) | undefined;
   readonly headers?: OutgoingHttpHeaders;
   readonly cause?: unknown;
 }
@@ -15,7 +16,7 @@ export interface HubErrorOptions {
 export class HubError extends Error {
   override readonly name = "HubError";
   readonly status: number;
-  readonly code: HubErrorCode | undefined;
+  readonly code: string | undefined;
   readonly headers: OutgoingHttpHeaders;
 
   constructor(status: number, message: string, options: HubErrorOptions = {}) {

@@ -45,10 +45,15 @@ export class Pulls {
     return [...this.#active.values()];
   }
 
+  /** A number that no other pull of this node has. */
+  newId(): number {
+    this.#lastId += 1;
+    return this.#lastId;
+  }
+
   /** Runs one pull to its end; the last event is `done`. @throws SwarmError */
   async run(request: PullRequest, onEvent: (event: PullEvent) => void, signal: AbortSignal): Promise<void> {
-    this.#lastId += 1;
-    const id = this.#lastId;
+    const id = this.newId();
     this.#active.set(id, { id, target: request.target, doneBytes: 0, totalBytes: 0, bytesPerSecond: 0 });
     const watch = (event: PullEvent) => {
       this.#noteProgress(id, event);
