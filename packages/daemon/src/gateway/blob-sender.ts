@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type CommitId, formatRepo, type RepoFile, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
 import { streamArriving } from "./body-stream.js";
 import { type FileHead, fileHead, type ServedFile } from "./file-head.js";
-import { HubError, toHubError } from "./hub-error.js";
+import { HubError } from "./hub-error.js";
 import { isDown } from "./patient-upstream.js";
 import type { Demands, Focus, OpenFile, Outlets, RepoStore } from "./ports.js";
 import { gone } from "./repo-access.js";
@@ -16,7 +16,7 @@ export interface WantedFile {
   readonly commit: CommitId;
   readonly file: RepoFile;
   readonly isRestricted: boolean;
-  /** The Hub is there to be asked: then it is worth waiting for. */
+  /** The Hub was there to be asked about this very request. */
   readonly isHubUp: boolean;
 }
 
@@ -25,11 +25,15 @@ export interface BlobSenderDeps {
   readonly demands: Demands;
   readonly focus: Focus;
   readonly outlets: Outlets;
+  /** Asks the Hub for a file's head. @returns whether it answered, with whatever */
+  readonly isHubThere: (wanted: WantedFile, call: GatewayCall) => Promise<boolean>;
 }
 
 /** A reader's next bytes, which go first. */
 const WINDOW_SHARDS = 4;
-/** Without the Hub it is not sure that anybody has the file: so long a head is held back for the first byte, then it is 504. */
+/** When nothing came for so long, it is asked whether the Hub, which was there a moment ago, still is: if so the head goes out. */
+const PROMPT_MS = 500;
+/** Without the Hub it is not sure that anybody has the file: so long the head is held back for the first byte, then it is 504. */
 const FIRST_BYTE_MS = 8_000;
 const MOST_LINKED = 10_000;
 
@@ -116,10 +120,11 @@ export class BlobSender {
   }
 
   async #stream(
-    { response, signal }: GatewayCall,
+    call: GatewayCall,
     wanted: WantedFile,
     source: { readonly open: OpenFile; readonly head: FileHead; readonly done: Promise<void> },
   ): Promise<void> {
+    const { response, signal } = call;
     const { open, head, done } = source;
     const { range } = head;
     const { blob } = wanted.file;
@@ -132,7 +137,7 @@ export class BlobSender {
       if (at < focusedUpTo) this.#deps.focus.focus(blob, at, focusedUpTo);
     };
     onPosition(range.startBytes);
-    if (!wanted.isHubUp) await firstByte(open, range.startBytes, done, signal);
+    await this.#waitForPromise(call, wanted, () => open.servableUpTo(range.startBytes) > range.startBytes, source);
     const outlet = this.#deps.outlets.open(response, { signal });
     try {
       response.writeHead(head.status, head.headers);
@@ -143,6 +148,22 @@ export class BlobSender {
     } finally {
       outlet.close();
     }
+  }
+
+  /** Until a head can be sent that will be kept. @throws HubError 504; what `done` rejects with */
+  async #waitForPromise(
+    call: GatewayCall,
+    wanted: WantedFile,
+    isThere: () => boolean,
+    source: { readonly open: OpenFile; readonly done: Promise<void> },
+  ): Promise<void> {
+    const { signal } = call;
+    if (wanted.isHubUp) {
+      if (await hasFirstByte(PROMPT_MS, isThere, source, signal)) return;
+      if (signal.aborted || (await this.#deps.isHubThere(wanted, call))) return;
+    }
+    if ((await hasFirstByte(FIRST_BYTE_MS - PROMPT_MS, isThere, source, signal)) || signal.aborted) return;
+    throw new HubError(504, `nobody here has ${wanted.file.path}, and the Hub can't be asked for it now`);
   }
 
   /** As after a pull: what was asked for stands in the snapshot, so that other tools find it. */
@@ -163,28 +184,30 @@ export class BlobSender {
 
 const NEVER = new AbortController().signal;
 
-/** @throws HubError 504 when none comes in time; what `done` rejects with */
-async function firstByte(open: OpenFile, at: number, done: Promise<void>, signal: AbortSignal): Promise<void> {
-  if (open.servableUpTo(at) > at) return;
-  const late = AbortSignal.any([signal, AbortSignal.timeout(FIRST_BYTE_MS)]);
+/** @returns whether the first byte is there; `false` when it did not come in time. @throws what `done` rejects with */
+async function hasFirstByte(
+  withinMs: number,
+  isThere: () => boolean,
+  { open, done }: { readonly open: OpenFile; readonly done: Promise<void> },
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (isThere()) return true;
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), withinMs);
+  const either = AbortSignal.any([signal, late.signal]);
   let stopListening = () => {};
   const risen = new Promise<void>((resolve) => {
-    stopListening = open.onRise(() => open.servableUpTo(at) > at && resolve());
+    stopListening = open.onRise(() => isThere() && resolve());
   });
   try {
-    await Promise.race([risen, done, once(late, "abort")]);
+    await Promise.race([risen, done, once(either, "abort")]);
+    return !either.aborted;
   } finally {
+    clearTimeout(timer);
     stopListening();
   }
-  if (open.servableUpTo(at) > at || !late.aborted) return;
-  throw new HubError(504, "nobody here has these bytes, and the Hub can't be asked for them now");
 }
 
 function lacking({ repo, file }: WantedFile, error: SwarmError): HubError {
-  const { status, headers } = toHubError(error);
-  if (status === 429) return toHubError(error);
-  return new HubError(504, gone(`${file.path} of ${formatRepo(repo)} is not here`, error).message, {
-    headers,
-    cause: error,
-  });
+  return gone(`${file.path} of ${formatRepo(repo)} is not here`, error);
 }

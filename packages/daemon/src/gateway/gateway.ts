@@ -48,7 +48,7 @@ export function makeGateway(options: GatewayOptions, deps: GatewayDeps): Gateway
   const ownKey = hubToken === undefined ? undefined : callerOf(`Bearer ${hubToken}`).key;
   const access = new RepoAccess({ ownKey }, { upstream, store, visibility, nowMs });
   const files = new RepoFiles({ lists, store, access });
-  const sender = new BlobSender(deps);
+  const sender = new BlobSender({ ...deps, isHubThere: (wanted, call) => access.isHubThere(wanted, call.caller) });
   const routes = [
     ...(deps.moreRoutes ?? []),
     ...metadataRoutes({ upstream, access, files, store, visibility, endpoint }),

@@ -5,7 +5,7 @@
 import { type CommitId, formatRepo, isCommitId, type RepoRef, type Revision, type SwarmError } from "@swarmd/protocol";
 import type { Caller } from "./caller.js";
 import { ExpiringMap, SingleFlight } from "./expiring-map.js";
-import { HubError } from "./hub-error.js";
+import { HubError, toHubError } from "./hub-error.js";
 import { isDown, type PatientUpstream } from "./patient-upstream.js";
 import type { HubAnswer, RepoStore, Visibility } from "./ports.js";
 import { refusalOf } from "./refusal.js";
@@ -91,6 +91,22 @@ export class RepoAccess {
     }
     this.#files.set(key, true, GRANT_MS);
     this.#grant(caller, repo);
+  }
+
+  /** Whether the Hub answers now when it is asked for a file, whatever it says. */
+  async isHubThere(
+    {
+      repo,
+      commit,
+      file,
+    }: { readonly repo: RepoRef; readonly commit: CommitId; readonly file: { readonly path: string } },
+    { authorization }: Caller,
+  ): Promise<boolean> {
+    const target = fileTarget(repo, "resolve", commit, file.path);
+    return this.#deps.upstream.ask({ method: "HEAD", target, authorization }, { canDoWithout: true }).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** An answer of the Hub's that was passed on says the same as one that we had asked for. */
@@ -193,6 +209,8 @@ function keyOf(caller: Caller, repo: RepoRef): string {
 
 /** Never 401 or 404: clients would take that for the Hub's word. */
 export function gone(what: string, cause: SwarmError): HubError {
+  // "Not now" is an answer of the Hub's, and says when to come back.
+  if (cause.code === "ORIGIN_BUSY") return toHubError(cause);
   const why = cause.hint === undefined ? cause.message : `${cause.message}. ${cause.hint}`;
   return new HubError(504, `${what}: ${why}`, { cause });
 }
