@@ -7,6 +7,7 @@ import { GatewayServer } from "./gateway-server.js";
 import { metadataRoutes } from "./metadata-routes.js";
 import { PatientUpstream } from "./patient-upstream.js";
 import type { Demands, FileLists, Focus, Outlets, RepoStore, Upstream, Visibility } from "./ports.js";
+import { registryRoutes } from "./registry-routes.js";
 import { RepoAccess } from "./repo-access.js";
 import { RepoFiles } from "./repo-files.js";
 import type { GatewayRoute } from "./route-table.js";
@@ -52,6 +53,7 @@ export function makeGateway(options: GatewayOptions, deps: GatewayDeps): Gateway
   const routes = [
     ...(deps.moreRoutes ?? []),
     ...metadataRoutes({ upstream, access, files, store, visibility, endpoint }),
+    ...registryRoutes({ upstream, access, files, sender, nowMs }),
     ...fileRoutes({ upstream, access, files, sender }),
   ];
   return new GatewayServer(options, { routes, logger: deps.logger });
