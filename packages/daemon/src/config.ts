@@ -4,7 +4,14 @@ import { findNearest, findStateDir, parseRate, SwarmError } from "@swarmd/protoc
 import { parseWorkers } from "@swarmd/protocol/api";
 import { LINK_CLASSES, type LinkClass } from "@swarmd/protocol/wire";
 import { parse as parseToml } from "smol-toml";
-import { type Environment, expandPath, homeOf, parseHfEndpoint, readHfEnvironment } from "./origin/hf-environment.js";
+import {
+  DEFAULT_HF_ENDPOINT,
+  type Environment,
+  expandPath,
+  homeOf,
+  parseHfEndpoint,
+  readHfEnvironment,
+} from "./origin/hf-environment.js";
 
 /** Absolute paths, bytes and milliseconds. */
 export interface NodeConfig {
@@ -144,10 +151,13 @@ export function loadConfig({ flags, env, readFile }: ConfigSources): NodeConfig 
   const file = readConfigFile(join(stateDir, "config.toml"), readFile);
   const find = (setting: SettingName) => findSetting(setting, { flags, env, file, stateDir });
   const hf = readHfEnvironment(env);
+  const gateway = parseGateway(find);
   return {
     cacheDir: parseWith(find("cacheDir"), (found) => parsePath(found, env)) ?? hf.cacheDir,
     stateDir,
-    endpoint: parseWith(find("origin"), (found) => parseHfEndpoint(parseText(found), found.name)) ?? hf.endpoint,
+    endpoint:
+      parseWith(find("origin"), (found) => parseHfEndpoint(parseText(found), found.name)) ??
+      realHub(hf.endpoint, gateway),
     token: hf.token,
     workers: parseWith(find("workers"), parseWorkerCount) ?? DEFAULT_WORKERS,
     offline: hf.offline,
@@ -156,7 +166,7 @@ export function loadConfig({ flags, env, readFile }: ConfigSources): NodeConfig 
     lanePort: parseWith(find("lanePort"), parsePort) ?? DEFAULT_LANE_PORT,
     peers: parseWith(find("peers"), parseList) ?? [],
     mdns: !(parseWith(find("noMdns"), parseSwitch) ?? false),
-    gateway: parseGateway(find),
+    gateway,
     links: parseWith(find("links"), parseLinks) ?? new Map(),
     encrypt: parseWith(find("encrypt"), (found) => parseChoice(found, ENCRYPT)) ?? "auto",
     maxUploadBytesPerS: parseWith(find("maxUpload"), parseLimit),
@@ -241,6 +251,14 @@ function parsePort({ value, name }: Found): number {
   throw new SwarmError("USAGE", `${name} is no port: ${JSON.stringify(value)}`, {
     hint: "A port is a number from 1 to 65535; 0 picks a free one.",
   });
+}
+
+/** In a shell where `swarm env` was heeded, HF_ENDPOINT names this node, which can't be its own origin. */
+function realHub(endpoint: string, gateway: GatewayAddress | undefined): string {
+  const { hostname, port } = new URL(endpoint);
+  const isOwn =
+    LOOPBACK.test(hostname.replace(/^\[|\]$/g, "")) && port === String(gateway?.port ?? DEFAULT_GATEWAY_PORT);
+  return isOwn ? DEFAULT_HF_ENDPOINT : endpoint;
 }
 
 /** Beyond this machine only for those who know a token. */

@@ -7,6 +7,7 @@ import { ResponseOutlets } from "./gateway-outlets.js";
 import type { Logger } from "./observe/logger.js";
 import type { Origin } from "./origin/origin.js";
 import { FileDemands } from "./pull/file-demands.js";
+import type { RepoMembers } from "./pull/ports.js";
 import type { Pulls } from "./pull/pulls.js";
 import type { Pump } from "./pump.js";
 import type { BlobStore } from "./store/blob-store.js";
@@ -16,6 +17,7 @@ export interface GatewayRooms {
   readonly origin: Origin;
   readonly store: BlobStore;
   readonly visibility: VisibilityRecords;
+  readonly members: RepoMembers;
   readonly pump: Pump;
   readonly pulls: Pulls;
   readonly logger: Logger;
@@ -32,7 +34,7 @@ export interface NodeGateway {
 export async function openGateway(config: NodeConfig, rooms: GatewayRooms): Promise<NodeGateway | undefined> {
   const { gateway: where, endpoint, offline, token, workers, noPeer } = config;
   if (where === undefined) return undefined;
-  const { origin, store, visibility, pump, pulls, logger } = rooms;
+  const { origin, store, visibility, members, pump, pulls, logger } = rooms;
   const demands = new FileDemands(
     { workers, noPeer, offline },
     { store, locators: origin.sources, wants: pump, newPull: () => pulls.newId() },
@@ -46,8 +48,12 @@ export async function openGateway(config: NodeConfig, rooms: GatewayRooms): Prom
           (callerToken === undefined ? origin.hub : origin.hubFor(callerToken)).tree(repo, commit, options),
       },
       visibility,
+      members,
       store,
-      demands,
+      demands: {
+        // Whoever brings the node's own token needs no other.
+        take: (wanted) => demands.take({ ...wanted, token: wanted.token === token ? undefined : wanted.token }),
+      },
       focus: pump,
       outlets: await ResponseOutlets.make(),
       logger,

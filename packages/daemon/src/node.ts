@@ -167,7 +167,8 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   if (swarm !== undefined) cluster.started();
 
   // gateway: the same for programs that speak to the Hub.
-  const gateway = await openGateway(config, { origin, store, visibility, pump, pulls, logger }).catch(async (error) => {
+  const rooms = { origin, store, visibility, members, pump, pulls, logger };
+  const gateway = await openGateway(config, rooms).catch(async (error) => {
     await stop();
     throw error;
   });

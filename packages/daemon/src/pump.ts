@@ -267,6 +267,7 @@ export class Pump implements BlobWants, Admit {
     const staging = this.#blobs.get(blob)?.staging;
     if (staging === undefined) throw new SwarmError("INTERNAL", `a fetch for ${blob}, which is not open`);
     this.#attempts.set(attempt, { blob, source, positionBytes: startBytes });
+    if (source.kind === "peer") staging.expectGuest(startBytes, endBytes);
     try {
       this.#deps.transfers.begin({
         attempt,

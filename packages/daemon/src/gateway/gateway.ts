@@ -6,7 +6,7 @@ import { fileRoutes } from "./file-routes.js";
 import { GatewayServer } from "./gateway-server.js";
 import { metadataRoutes } from "./metadata-routes.js";
 import { PatientUpstream } from "./patient-upstream.js";
-import type { Demands, FileLists, Focus, Outlets, RepoStore, Upstream, Visibility } from "./ports.js";
+import type { Demands, FileLists, Focus, Members, Outlets, RepoStore, Upstream, Visibility } from "./ports.js";
 import { registryRoutes } from "./registry-routes.js";
 import { RepoAccess } from "./repo-access.js";
 import { RepoFiles } from "./repo-files.js";
@@ -31,6 +31,7 @@ export interface GatewayDeps {
   readonly lists: FileLists;
   readonly visibility: Visibility;
   readonly store: RepoStore;
+  readonly members: Members;
   readonly demands: Demands;
   readonly focus: Focus;
   readonly outlets: Outlets;
@@ -44,11 +45,11 @@ export interface GatewayDeps {
 /** Builds the gateway; it listens once it is started. */
 export function makeGateway(options: GatewayOptions, deps: GatewayDeps): GatewayServer {
   const { endpoint, hubToken, isOffline } = options;
-  const { store, visibility, nowMs, lists } = deps;
+  const { store, visibility, nowMs, lists, members } = deps;
   const upstream = new PatientUpstream({ isOffline }, deps);
   const ownKey = hubToken === undefined ? undefined : callerOf(`Bearer ${hubToken}`).key;
-  const access = new RepoAccess({ ownKey }, { upstream, store, visibility, nowMs });
-  const files = new RepoFiles({ lists, store, access });
+  const access = new RepoAccess({ ownKey }, { upstream, store, visibility, members, nowMs });
+  const files = new RepoFiles({ lists, store, access, members });
   const sender = new BlobSender({ ...deps, isHubThere: (wanted, call) => access.isHubThere(wanted, call.caller) });
   const routes = [
     ...(deps.moreRoutes ?? []),

@@ -151,9 +151,11 @@ class MetadataRoutes {
     } catch (error) {
       if (!isDown(error)) throw error;
       const view = await access.look(caller, repo, revision);
-      const table = await files.findTable(repo, view.commit);
-      if (table === undefined) throw gone(`nobody here knows the files of ${repo.name} at ${view.commit}`, error);
-      await access.checkOffline(caller, repo, error);
+      const table = await files.table(caller, view).catch((failure: unknown) => {
+        throw isDown(failure)
+          ? gone(`nobody here knows the files of ${repo.name} at ${view.commit}`, failure)
+          : failure;
+      });
       await instead(view, table);
       return undefined;
     }

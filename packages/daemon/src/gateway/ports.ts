@@ -42,6 +42,21 @@ export interface FileLists {
   tree(repo: RepoRef, commit: CommitId, token: string | undefined, options: Cancellable): Promise<readonly RepoFile[]>;
 }
 
+/** Other members of the node's cluster, who are believed what the Hub told them. */
+export interface Members {
+  readonly areThere: boolean;
+  resolve(
+    repo: RepoRef,
+    revision: Revision,
+    options: Cancellable,
+  ): Promise<{ readonly commit: CommitId; readonly isPrivate: boolean } | undefined>;
+  files(
+    repo: RepoRef,
+    commit: CommitId,
+    options: Cancellable,
+  ): Promise<{ readonly files: readonly RepoFile[] } | undefined>;
+}
+
 /** What is remembered of the origin's word on who may read a repo. */
 export interface Visibility {
   find(repo: RepoRef): Promise<{ readonly isPrivate: boolean; readonly isGated: boolean } | undefined>;

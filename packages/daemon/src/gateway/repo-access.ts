@@ -7,7 +7,7 @@ import type { Caller } from "./caller.js";
 import { ExpiringMap, SingleFlight } from "./expiring-map.js";
 import { HubError, toHubError } from "./hub-error.js";
 import { isDown, type PatientUpstream } from "./patient-upstream.js";
-import type { HubAnswer, RepoStore, Visibility } from "./ports.js";
+import type { HubAnswer, Members, RepoStore, Visibility } from "./ports.js";
 import { refusalOf } from "./refusal.js";
 import { apiTarget, fileTarget, quote } from "./repo-address.js";
 
@@ -31,6 +31,7 @@ export interface RepoAccessDeps {
   readonly upstream: PatientUpstream;
   readonly store: Pick<RepoStore, "readRef" | "readTree">;
   readonly visibility: Visibility;
+  readonly members: Members;
   readonly nowMs: () => number;
 }
 
@@ -39,6 +40,8 @@ const REVISION_MS = 10_000;
 /** How long access is believed in, once granted. */
 const GRANT_MS = 60_000;
 const MOST_ENTRIES = 10_000;
+/** They are near, or not there. */
+const MEMBERS_MS = 3_000;
 
 export class RepoAccess {
   readonly #options: RepoAccessOptions;
@@ -176,11 +179,20 @@ export class RepoAccess {
 
   async #lookOffline(caller: Caller, repo: RepoRef, revision: Revision, error: SwarmError): Promise<RepoView> {
     const commit = await this.#findCommit(repo, revision);
-    if (commit === undefined) throw gone(`nobody here knows ${formatRepo(repo)}@${revision}`, error);
-    await this.checkOffline(caller, repo, error);
+    const said = commit === undefined ? await this.#askMembers(repo, revision) : undefined;
+    if (commit === undefined && said === undefined)
+      throw gone(`nobody here knows ${formatRepo(repo)}@${revision}`, error);
     const known = await this.#deps.visibility.find(repo);
-    const isRestricted = known === undefined || known.isPrivate || known.isGated;
-    return { repo, revision, commit, isRestricted, source: "cache" };
+    // A member tells what the Hub told it, so a repo that it calls public is.
+    if (known !== undefined || said?.isPrivate !== false) await this.checkOffline(caller, repo, error);
+    const isRestricted = known === undefined ? said?.isPrivate !== false : known.isPrivate || known.isGated;
+    return { repo, revision, commit: (commit ?? said?.commit) as CommitId, isRestricted, source: "cache" };
+  }
+
+  async #askMembers(repo: RepoRef, revision: Revision) {
+    const { members } = this.#deps;
+    if (!members.areThere) return undefined;
+    return members.resolve(repo, revision, { signal: AbortSignal.timeout(MEMBERS_MS) }).catch(() => undefined);
   }
 
   async #findCommit(repo: RepoRef, revision: Revision): Promise<CommitId | undefined> {

@@ -4,13 +4,14 @@ import type { Caller } from "./caller.js";
 import { SingleFlight } from "./expiring-map.js";
 import { HubError } from "./hub-error.js";
 import { isDown } from "./patient-upstream.js";
-import type { FileLists, RepoStore } from "./ports.js";
+import type { FileLists, Members, RepoStore } from "./ports.js";
 import { gone, type RepoAccess, type RepoView } from "./repo-access.js";
 
 export interface RepoFilesDeps {
   readonly lists: FileLists;
   readonly store: Pick<RepoStore, "readTree" | "writeTree" | "findLinked" | "isKnownAbsent">;
   readonly access: RepoAccess;
+  readonly members: Members;
 }
 
 export type FileTable = ReadonlyMap<string, RepoFile>;
@@ -18,6 +19,8 @@ export type FileTable = ReadonlyMap<string, RepoFile>;
 /** A large list takes some tens of megabytes. */
 const MOST_TABLES = 16;
 const MOST_FILES = 200_000;
+/** They are near, or not there. */
+const MEMBERS_MS = 5_000;
 const LIST_DEADLINE_MS = 60_000;
 
 export class RepoFiles {
@@ -84,9 +87,24 @@ export class RepoFiles {
   async #fetch(caller: Caller, { repo, revision, commit, isRestricted }: RepoView): Promise<FileTable> {
     const token = isRestricted ? caller.authorization?.slice("Bearer ".length) : undefined;
     const signal = AbortSignal.timeout(LIST_DEADLINE_MS);
-    const files = await this.#deps.lists.tree(repo, commit, token, { signal });
+    let files: readonly RepoFile[];
+    try {
+      files = await this.#deps.lists.tree(repo, commit, token, { signal });
+    } catch (error) {
+      const said = isDown(error) ? await this.#askMembers(repo, commit) : undefined;
+      if (said === undefined) throw error;
+      // On a member's word: good for now, but not for the cache, where it would pass for the Hub's.
+      return this.#keep(`${formatRepo(repo)} ${commit}`, said);
+    }
     await this.#deps.store.writeTree({ repo, revision, commit, files });
     return this.#keep(`${formatRepo(repo)} ${commit}`, files);
+  }
+
+  async #askMembers(repo: RepoRef, commit: CommitId): Promise<readonly RepoFile[] | undefined> {
+    const { members } = this.#deps;
+    if (!members.areThere) return undefined;
+    const said = await members.files(repo, commit, { signal: AbortSignal.timeout(MEMBERS_MS) }).catch(() => undefined);
+    return said?.files;
   }
 
   #keep(key: string, files: readonly RepoFile[]): FileTable {

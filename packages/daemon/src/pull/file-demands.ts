@@ -129,6 +129,8 @@ export class FileDemands {
         sizeBytes,
         origin: "ranges",
         isPrivate,
+        // The Hub was asked with the caller's token; what a cluster may share goes by that of the node.
+        hasAccess: token === undefined,
         home: repo,
         peers: !this.#options.noPeer,
         fromOrigin: !this.#options.offline,

@@ -82,8 +82,7 @@ function readableUpTo(staging: Staging, positionBytes: number): number {
     const end = shardEnd(shard, sizeBytes, shardBytes);
     // Bytes of peers in a shard that is not checked are nobody's word yet.
     if (!staging.isChecked(shard)) {
-      const ownEnd = Math.min(end, staging.guestRange(shard)?.startBytes ?? end);
-      return Math.max(at, Math.min(ownEnd, staging.filledUpTo(at)));
+      return Math.max(at, Math.min(end, staging.guestsFrom(shard), staging.filledUpTo(at)));
     }
     at = end;
   }
