@@ -1,6 +1,7 @@
 /** Files of repos: `resolve` in all its forms. Answered with 200 and the bytes, never with a way elsewhere. */
-import { type RepoFile, type Revision, SwarmError } from "@swarmd/protocol";
+import { type RepoFile, SwarmError } from "@swarmd/protocol";
 import type { BlobSender } from "./blob-sender.js";
+import { entryOf, pointerOf } from "./own-answers.js";
 import type { PatientUpstream } from "./patient-upstream.js";
 import { refusalOf } from "./refusal.js";
 import { passedWithType } from "./relay-headers.js";
@@ -46,6 +47,14 @@ class FileRoutes {
   }
 
   async resolve(call: GatewayCall): Promise<void> {
+    await this.#answer(call, "resolve", (view, file) => sendFile(call, this.#deps.sender, view, file));
+  }
+
+  async #answer(
+    call: GatewayCall,
+    verb: "resolve" | "raw",
+    send: (view: RepoView, file: RepoFile) => Promise<void>,
+  ): Promise<void> {
     const { caller, params } = call;
     const repo = repoOf(params);
     const path = params.path ?? "";
@@ -57,16 +66,26 @@ class FileRoutes {
     } catch (error) {
       // A gate hides the digests of the list, but lets everybody read some files, which the Hub has just said this caller may have.
       if (!(error instanceof SwarmError) || error.code !== "ACCESS_GATED") throw error;
-      return this.#relay(call, fileTarget(repo, "resolve", view.commit, path));
+      return this.#relay(call, fileTarget(repo, verb, view.commit, path));
     }
-    await sendFile(call, this.#deps.sender, view, file);
+    await send(view, file);
   }
 
-  /** What git has: for large files the pointer. Only the Hub knows. */
+  /** What git has: for a large file the pointer that stands for it. */
   async raw(call: GatewayCall): Promise<void> {
-    const { params } = call;
-    const revision: Revision = revisionOf(params);
-    await this.#relay(call, fileTarget(repoOf(params), "raw", revision, params.path ?? ""));
+    await this.#answer(call, "raw", async (view, file) => {
+      const pointer = pointerOf(file);
+      if (pointer === undefined) return sendFile(call, this.#deps.sender, view, file);
+      const body = Buffer.from(pointer);
+      const { oid } = entryOf(file);
+      call.response.writeHead(200, {
+        "content-type": "text/plain; charset=utf-8",
+        "content-length": body.length,
+        etag: `"${oid}"`,
+        "x-repo-commit": view.commit,
+      });
+      call.response.end(call.isHead ? undefined : body);
+    });
   }
 
   /** Bytes of the Hub's, as they come. */

@@ -44,12 +44,20 @@ export interface TreeEntry {
   readonly lfs?: { readonly oid: string; readonly size: number; readonly pointerSize: number };
 }
 
-export function entryOf({ path, sizeBytes, blob }: RepoFile): TreeEntry {
-  const digest = digestOf(blob);
-  if (digest?.algorithm !== "sha256") return { type: "file", oid: digest?.hex ?? "", size: sizeBytes, path };
-  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${digest.hex}\nsize ${sizeBytes}\n`;
-  const lfs = { oid: digest.hex, size: sizeBytes, pointerSize: pointer.length };
+export function entryOf(file: RepoFile): TreeEntry {
+  const { path, sizeBytes, blob } = file;
+  const pointer = pointerOf(file);
+  const hex = digestOf(blob)?.hex ?? "";
+  if (pointer === undefined) return { type: "file", oid: hex, size: sizeBytes, path };
+  const lfs = { oid: hex, size: sizeBytes, pointerSize: pointer.length };
   return { type: "file", oid: sha1(`blob ${pointer.length}\0${pointer}`), size: sizeBytes, lfs, path };
+}
+
+/** What git has in place of a file whose content lies in LFS or Xet; `undefined` for one that git has itself. */
+export function pointerOf({ blob, sizeBytes }: RepoFile): string | undefined {
+  const digest = digestOf(blob);
+  if (digest?.algorithm !== "sha256") return undefined;
+  return `version https://git-lfs.github.com/spec/v1\noid sha256:${digest.hex}\nsize ${sizeBytes}\n`;
 }
 
 /** What lies below a folder (`""`: all), as the Hub lists it: sorted, with the folders on the way. */
