@@ -20,6 +20,7 @@ function lacks(tool: string, ...args: readonly string[]): string | false {
 
 const NO_CURL = lacks("curl", "--version");
 const NO_ARIA2 = lacks("aria2c", "--version");
+const NO_XET = lacks(PYTHON, "-c", "import hf_xet");
 const NO_PYTHON = lacks(PYTHON, "-c", "import huggingface_hub");
 
 describe("tools through the gateway", () => {
@@ -60,6 +61,33 @@ describe("tools through the gateway", () => {
     const [code] = (await once(child, "close")) as [number | null];
     return { code, output };
   };
+
+  it("huggingface_hub, the Python one, fetches by Xet what it fetches no other way", {
+    skip: NO_PYTHON || NO_XET,
+  }, async () => {
+    // As if it were larger than 50 GB.
+    const large = await startGateway(hub, {
+      gateway: { host: "127.0.0.1", port: 0, token: undefined, xetFromBytes: 1_000_000 },
+    });
+    try {
+      const env = { PATH: process.env.PATH, HOME: folder, HF_HOME: join(folder, "hf-xet"), HF_ENDPOINT: large.url };
+      const script = `
+from huggingface_hub import constants, file_download, snapshot_download
+constants.MAX_HTTP_DOWNLOAD_SIZE = 1_000_000
+def refuse(*args, **kwargs): raise SystemExit("plain HTTP was used for a large file")
+plain = file_download.http_get
+file_download.http_get = lambda url, *args, **kwargs: refuse() if "safetensors" in url else plain(url, *args, **kwargs)
+for _ in range(2): print(snapshot_download("${REPO}"))
+`;
+      const { code, output } = await run(PYTHON, ["-c", script], env);
+      assert.equal(code, 0, output);
+      const commit = hub.getRepo(REPO).findCommit("main")?.id as string;
+      const file = join(env.HF_HOME, "hub", "models--acme--tools", "snapshots", commit, "model.safetensors");
+      assert.ok((await readFile(file)).equals(bytes));
+    } finally {
+      await large.stop();
+    }
+  });
 
   const all = (when: string) => {
     describe(when, () => {

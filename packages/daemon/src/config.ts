@@ -59,6 +59,8 @@ export interface GatewayAddress {
   readonly port: number;
   /** What callers from other machines have to name; always there where the host is not loopback. */
   readonly token: string | undefined;
+  /** Larger files are offered in the form of Xet, which Python's client insists on. Default 50 GB; tests have no such files. */
+  readonly xetFromBytes?: number;
 }
 
 /** As typed; absent means not given. */

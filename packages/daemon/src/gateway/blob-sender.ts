@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { type CommitId, formatRepo, type RepoFile, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
 import { streamArriving } from "./body-stream.js";
+import type { ByteRange } from "./byte-ranges.js";
 import { type FileHead, fileHead, type ServedFile } from "./file-head.js";
 import { HubError } from "./hub-error.js";
 import { isDown } from "./patient-upstream.js";
@@ -59,10 +60,42 @@ export class BlobSender {
     const { repo, file } = wanted;
     const held = await this.#deps.store.find(file.blob, { repo, sizeBytes: file.sizeBytes });
     const open = held && (await this.#deps.store.openWhole(held.path));
-    if (open === undefined) return this.#sendArriving(call, wanted, head);
+    if (open === undefined) return this.#sendArriving(call, wanted, head, [head.range]);
     const linking = this.#link(wanted);
     await this.#sendWhole(call, open, head);
     await linking;
+  }
+
+  /** A body that is made of stretches of a file and of other bytes, in order. @throws as {@link send} */
+  async sendParts(
+    call: GatewayCall,
+    wanted: WantedFile,
+    head: Pick<FileHead, "status" | "headers">,
+    parts: Iterable<Buffer | ByteRange>,
+  ): Promise<void> {
+    if (call.isHead) {
+      call.response.writeHead(head.status, head.headers);
+      call.response.end();
+      return;
+    }
+    const { repo, file } = wanted;
+    const held = await this.#deps.store.find(file.blob, { repo, sizeBytes: file.sizeBytes });
+    const open = held && (await this.#deps.store.openWhole(held.path));
+    if (open === undefined) return this.#sendArriving(call, wanted, head, parts);
+    const outlet = this.#deps.outlets.open(call.response, call);
+    try {
+      call.response.writeHead(head.status, head.headers);
+      for (const part of parts) {
+        if (Buffer.isBuffer(part)) call.response.write(part);
+        else await outlet.send(open, part.startBytes, part.endBytes);
+      }
+      call.response.end();
+    } catch (error) {
+      if (!call.signal.aborted) throw error;
+    } finally {
+      outlet.close();
+      await open.close();
+    }
   }
 
   async #sendWhole({ response, signal }: GatewayCall, file: OpenFile, head: FileHead): Promise<void> {
@@ -79,7 +112,12 @@ export class BlobSender {
     }
   }
 
-  async #sendArriving(call: GatewayCall, wanted: WantedFile, head: FileHead): Promise<void> {
+  async #sendArriving(
+    call: GatewayCall,
+    wanted: WantedFile,
+    head: Pick<FileHead, "status" | "headers">,
+    parts: Iterable<Buffer | ByteRange>,
+  ): Promise<void> {
     const { repo, commit, revision, file, isRestricted } = wanted;
     const token = isRestricted ? call.caller.authorization?.slice("Bearer ".length) : undefined;
     const demand = this.#deps.demands.take({ repo, commit, revision, file, isPrivate: isRestricted, token });
@@ -88,7 +126,7 @@ export class BlobSender {
     try {
       const open = await this.#openArriving(call, wanted, demand.done);
       try {
-        await this.#stream(call, wanted, { open, head, done: demand.done });
+        await this.#stream(call, wanted, { open, head, parts: [...parts], done: demand.done });
       } finally {
         await open.close();
       }
@@ -122,11 +160,17 @@ export class BlobSender {
   async #stream(
     call: GatewayCall,
     wanted: WantedFile,
-    source: { readonly open: OpenFile; readonly head: FileHead; readonly done: Promise<void> },
+    source: {
+      readonly open: OpenFile;
+      readonly head: Pick<FileHead, "status" | "headers">;
+      readonly parts: readonly (Buffer | ByteRange)[];
+      readonly done: Promise<void>;
+    },
   ): Promise<void> {
     const { response, signal } = call;
-    const { open, head, done } = source;
-    const { range } = head;
+    const { open, head, parts, done } = source;
+    const ranges = parts.filter((part): part is ByteRange => !Buffer.isBuffer(part));
+    const range = { startBytes: ranges[0]?.startBytes ?? 0, endBytes: ranges.at(-1)?.endBytes ?? 0 };
     const { blob } = wanted.file;
     const windowBytes = WINDOW_SHARDS * open.shardBytes;
     let focusedUpTo = range.startBytes;
@@ -143,7 +187,10 @@ export class BlobSender {
       response.writeHead(head.status, head.headers);
       // The caller learns at once that it will be served.
       response.flushHeaders();
-      await streamArriving({ file: open, range, outlet, done, onPosition, signal });
+      for (const part of parts) {
+        if (Buffer.isBuffer(part)) response.write(part);
+        else await streamArriving({ file: open, range: part, outlet, done, onPosition, signal });
+      }
       response.end();
     } finally {
       outlet.close();

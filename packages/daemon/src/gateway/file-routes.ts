@@ -1,4 +1,5 @@
 /** Files of repos: `resolve` in all its forms. Answered with 200 and the bytes, never with a way elsewhere. */
+import type { OutgoingHttpHeaders } from "node:http";
 import { type RepoFile, SwarmError } from "@swarmd/protocol";
 import type { BlobSender } from "./blob-sender.js";
 import { entryOf, pointerOf } from "./own-answers.js";
@@ -9,12 +10,14 @@ import type { RepoAccess, RepoView } from "./repo-access.js";
 import { API_TYPE, fileTarget, REPO, REVISION, repoOf, revisionOf } from "./repo-address.js";
 import type { RepoFiles } from "./repo-files.js";
 import type { GatewayCall, GatewayRoute } from "./route-table.js";
+import { type XetOptions, xetHeaders } from "./xet-routes.js";
 
 export interface FileRoutesDeps {
   readonly upstream: PatientUpstream;
   readonly access: RepoAccess;
   readonly files: RepoFiles;
   readonly sender: BlobSender;
+  readonly xet: XetOptions;
 }
 
 export function fileRoutes(deps: FileRoutesDeps): readonly GatewayRoute[] {
@@ -47,7 +50,9 @@ class FileRoutes {
   }
 
   async resolve(call: GatewayCall): Promise<void> {
-    await this.#answer(call, "resolve", (view, file) => sendFile(call, this.#deps.sender, view, file));
+    await this.#answer(call, "resolve", (view, file) =>
+      sendFile(call, this.#deps.sender, view, file, xetHeaders(call, view, file, this.#deps.xet)),
+    );
   }
 
   async #answer(
@@ -119,11 +124,17 @@ class FileRoutes {
 }
 
 /** Answers with a file that the caller may have. */
-export async function sendFile(call: GatewayCall, sender: BlobSender, view: RepoView, file: RepoFile): Promise<void> {
+export async function sendFile(
+  call: GatewayCall,
+  sender: BlobSender,
+  view: RepoView,
+  file: RepoFile,
+  headers: OutgoingHttpHeaders = {},
+): Promise<void> {
   const { repo, revision, commit, isRestricted, source } = view;
   const { blob, sizeBytes, path } = file;
   const wanted = { repo, revision, commit, file, isRestricted, isHubUp: source === "hub" };
-  await sender.send(call, wanted, { blob, sizeBytes, path, commit });
+  await sender.send(call, wanted, { blob, sizeBytes, path, commit, headers });
 }
 
 function drained(response: GatewayCall["response"], signal: AbortSignal): Promise<void> {

@@ -11,6 +11,7 @@ import { registryRoutes } from "./registry-routes.js";
 import { RepoAccess } from "./repo-access.js";
 import { RepoFiles } from "./repo-files.js";
 import type { GatewayRoute } from "./route-table.js";
+import { XET_FROM_BYTES, xetRoutes } from "./xet-routes.js";
 
 export interface GatewayOptions {
   readonly host: string;
@@ -24,6 +25,8 @@ export interface GatewayOptions {
   readonly isOffline: boolean;
   /** The node's own Hub token. */
   readonly hubToken: string | undefined;
+  /** Larger files are offered in the form of Xet. Default 50 GB. */
+  readonly xetFromBytes?: number | undefined;
 }
 
 export interface GatewayDeps {
@@ -51,11 +54,13 @@ export function makeGateway(options: GatewayOptions, deps: GatewayDeps): Gateway
   const access = new RepoAccess({ ownKey }, { upstream, store, visibility, members, nowMs });
   const files = new RepoFiles({ lists, store, access, members });
   const sender = new BlobSender({ ...deps, isHubThere: (wanted, call) => access.isHubThere(wanted, call.caller) });
+  const xet = { fromBytes: options.xetFromBytes ?? XET_FROM_BYTES };
   const routes = [
     ...(deps.moreRoutes ?? []),
     ...metadataRoutes({ upstream, access, files, store, visibility, endpoint }),
     ...registryRoutes({ upstream, access, files, sender, nowMs }),
-    ...fileRoutes({ upstream, access, files, sender }),
+    ...xetRoutes(xet, { access, files, sender }),
+    ...fileRoutes({ upstream, access, files, sender, xet }),
   ];
   return new GatewayServer(options, { routes, logger: deps.logger });
 }
