@@ -65,7 +65,9 @@ export async function receive(
   const startedMs = performance.now();
   const asked = request(url, { agent, headers: range === undefined ? {} : { range } }).end();
   const [response] = (await once(asked, "response")) as [IncomingMessage];
-  if (response.statusCode !== 200 && response.statusCode !== 206) throw new Error(`${url}: ${response.statusCode}`);
+  if (response.statusCode !== 200 && response.statusCode !== 206) {
+    throw new Error(`${url}: ${response.statusCode} ${response.headers["x-error-message"]}`);
+  }
   const hash = createHash("sha256");
   let bytes = 0;
   let firstByteMs = 0;

@@ -1,6 +1,14 @@
 /** Answers with a file: from the cache, or while it arrives. */
 import { once } from "node:events";
-import { type CommitId, formatRepo, type RepoFile, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
+import {
+  type BlobId,
+  type CommitId,
+  formatRepo,
+  type RepoFile,
+  type RepoRef,
+  type Revision,
+  SwarmError,
+} from "@swarmd/protocol";
 import { streamArriving } from "./body-stream.js";
 import type { ByteRange } from "./byte-ranges.js";
 import { type FileHead, fileHead, type ServedFile } from "./file-head.js";
@@ -17,6 +25,8 @@ export interface WantedFile {
   readonly commit: CommitId;
   readonly file: RepoFile;
   readonly isRestricted: boolean;
+  /** No origin has it. */
+  readonly isOwn: boolean;
   /** The Hub was there to be asked about this very request. */
   readonly isHubUp: boolean;
 }
@@ -37,11 +47,14 @@ const PROMPT_MS = 500;
 /** Without the Hub it is not sure that anybody has the file: so long the head is held back for the first byte, then it is 504. */
 const FIRST_BYTE_MS = 8_000;
 const MOST_LINKED = 10_000;
+const MOST_TAINTED = 1_000;
 
 export class BlobSender {
   readonly #deps: BlobSenderDeps;
   /** Snapshot files that were seen to be linked. */
   readonly #linked = new Set<string>();
+  /** Files of which something was sent that proved wrong. */
+  readonly #tainted = new Set<BlobId>();
 
   constructor(deps: BlobSenderDeps) {
     this.#deps = deps;
@@ -49,7 +62,7 @@ export class BlobSender {
 
   /** @throws HubError 304 never; 416, 504; SwarmError for what could not be fetched, as long as no head was sent */
   async send(call: GatewayCall, wanted: WantedFile, served: ServedFile): Promise<void> {
-    const head = fileHead(call, served);
+    const head = fileHead(call, { ...served, isTainted: this.#tainted.has(served.blob) });
     const { response, isHead } = call;
     const isEmpty = head.range.startBytes === head.range.endBytes;
     if (isHead || head.status === 304 || isEmpty) {
@@ -118,9 +131,9 @@ export class BlobSender {
     head: Pick<FileHead, "status" | "headers">,
     parts: Iterable<Buffer | ByteRange>,
   ): Promise<void> {
-    const { repo, commit, revision, file, isRestricted } = wanted;
+    const { repo, commit, revision, file, isRestricted, isOwn } = wanted;
     const token = isRestricted ? call.caller.authorization?.slice("Bearer ".length) : undefined;
-    const demand = this.#deps.demands.take({ repo, commit, revision, file, isPrivate: isRestricted, token });
+    const demand = this.#deps.demands.take({ repo, commit, revision, file, isPrivate: isRestricted, isOwn, token });
     // Whoever waits for it hears of a failure; nobody may be waiting.
     demand.done.catch(() => undefined);
     try {
@@ -131,10 +144,16 @@ export class BlobSender {
         await open.close();
       }
     } catch (error) {
+      if (error instanceof SwarmError && error.code === "INTEGRITY") this.#taint(file.blob);
       if (!call.signal.aborted) throw isDown(error) ? lacking(wanted, error) : error;
     } finally {
       demand.release();
     }
+  }
+
+  #taint(blob: BlobId): void {
+    if (this.#tainted.size === MOST_TAINTED) this.#tainted.clear();
+    this.#tainted.add(blob);
   }
 
   /** The staging file, or what has become of it meanwhile. */

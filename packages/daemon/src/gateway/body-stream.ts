@@ -5,6 +5,7 @@
  * Two things are held back. Some bytes, to have something to send when nothing comes for a while: clients give up after ten seconds of
  * silence. And the end of the file until the whole of it is verified: so nobody ever gets a whole file that is not right.
  */
+import { SwarmError } from "@swarmd/protocol";
 import type { ByteRange } from "./byte-ranges.js";
 import type { BodyOutlet, OpenFile } from "./ports.js";
 
@@ -29,23 +30,43 @@ export async function streamArriving(order: StreamOrder): Promise<void> {
   const { file, range, outlet, onPosition, signal } = order;
   const end = new EndWatch(order);
   let at = range.startBytes;
-  onPosition(at);
-  while (at < range.endBytes) {
-    signal.throwIfAborted();
-    const readable = end.isVerified ? file.sizeBytes : file.servableUpTo(at);
-    const goal = goalOf(at, readable, order, end.isVerified);
-    if (goal > at) {
-      await outlet.send(file, at, goal);
-      at = goal;
-      onPosition(at);
-      continue;
-    }
-    const hasRisen = await end.nextNews(DROP_MS);
-    // The very last byte says that all is well.
-    if (hasRisen || file.servableUpTo(at) <= at || at + 1 >= file.sizeBytes) continue;
-    await outlet.send(file, at, at + 1);
-    at += 1;
+  const stopListening = file.onDiscard((startBytes, endBytes) => {
+    if (startBytes < at && endBytes > range.startBytes) end.fail(takenBack());
+  });
+  try {
+    onPosition(at);
+    await sendOn();
+  } finally {
+    stopListening();
   }
+
+  async function sendOn(): Promise<void> {
+    while (at < range.endBytes) {
+      signal.throwIfAborted();
+      end.throwIfFailed();
+      const readable = end.isVerified ? file.sizeBytes : file.servableUpTo(at);
+      const goal = goalOf(at, readable, order, end.isVerified);
+      if (goal > at) {
+        await outlet.send(file, at, goal);
+        at = goal;
+        onPosition(at);
+        continue;
+      }
+      const hasRisen = await end.nextNews(DROP_MS);
+      // The very last byte says that all is well.
+      if (hasRisen || file.servableUpTo(at) <= at || at + 1 >= file.sizeBytes) continue;
+      await outlet.send(file, at, at + 1);
+      at += 1;
+    }
+    end.throwIfFailed();
+  }
+}
+
+/** What was sent can't be called back: the answer must not come to a good end. */
+function takenBack(): SwarmError {
+  return new SwarmError("INTEGRITY", "a part of what was sent turned out to be wrong", {
+    hint: "Ask again, from the start.",
+  });
 }
 
 function goalOf(at: number, readable: number, { file, range }: StreamOrder, isVerified: boolean): number {
@@ -68,18 +89,24 @@ class EndWatch {
         this.isVerified = true;
         this.#wake(true);
       },
-      (error) => {
-        this.#failure = { error };
-        this.#wake(true);
-      },
+      (error) => this.fail(error),
     );
+  }
+
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#wake(true);
+  }
+
+  throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   /** @returns `false` when there was none for so long. @throws what `done` rejected with; the signal's reason */
   async nextNews(withinMs: number): Promise<boolean> {
     const { file, signal } = this.#order;
+    this.throwIfFailed();
     if (this.isVerified) return true;
-    if (this.#failure !== undefined) throw this.#failure.error;
     const onAbort = () => this.#wake(true);
     const timer = setTimeout(() => this.#wake(false), withinMs);
     signal.addEventListener("abort", onAbort, { once: true });
@@ -89,7 +116,7 @@ class EndWatch {
         this.#wake = resolve;
         stopListening = file.onRise(() => resolve(true));
       });
-      if (this.#failure !== undefined) throw (this.#failure as { error: unknown }).error;
+      this.throwIfFailed();
       return hasRisen;
     } finally {
       stopListening();

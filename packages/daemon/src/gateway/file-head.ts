@@ -13,6 +13,8 @@ export interface ServedFile {
   readonly path?: string;
   /** Beyond what every file has. */
   readonly headers?: OutgoingHttpHeaders;
+  /** What callers may have of it is wrong: whoever wants to go on gets all of it, from the start. */
+  readonly isTainted?: boolean;
 }
 
 export interface FileHead {
@@ -32,7 +34,8 @@ export function fileHead({ request, isHead }: GatewayCall, file: ServedFile): Fi
     return { status: 304, headers, range: { startBytes: 0, endBytes: 0 } };
   }
   // RFC 9110: Range means something for GET only, and only while the file is the one the caller knows.
-  const applies = !isHead && (asked["if-range"] === undefined || asked["if-range"] === etag);
+  const goesOn = file.isTainted === true && /^bytes=\d*[1-9]\d*-$/.test(asked.range ?? "");
+  const applies = !isHead && !goesOn && (asked["if-range"] === undefined || asked["if-range"] === etag);
   const answer = parseRanges(applies ? asked.range : undefined, sizeBytes);
   if (answer.kind === "unsatisfiable") {
     throw new HubError(416, `the file has ${sizeBytes} bytes`, {

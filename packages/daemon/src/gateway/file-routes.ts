@@ -131,9 +131,9 @@ export async function sendFile(
   file: RepoFile,
   headers: OutgoingHttpHeaders = {},
 ): Promise<void> {
-  const { repo, revision, commit, isRestricted, source } = view;
+  const { repo, revision, commit, isRestricted, isOwn, source } = view;
   const { blob, sizeBytes, path } = file;
-  const wanted = { repo, revision, commit, file, isRestricted, isHubUp: source === "hub" };
+  const wanted = { repo, revision, commit, file, isRestricted, isOwn, isHubUp: source === "hub" };
   await sender.send(call, wanted, { blob, sizeBytes, path, commit, headers });
 }
 

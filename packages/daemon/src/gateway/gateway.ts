@@ -6,7 +6,17 @@ import { fileRoutes } from "./file-routes.js";
 import { GatewayServer } from "./gateway-server.js";
 import { metadataRoutes } from "./metadata-routes.js";
 import { PatientUpstream } from "./patient-upstream.js";
-import type { Demands, FileLists, Focus, Members, Outlets, RepoStore, Upstream, Visibility } from "./ports.js";
+import type {
+  Demands,
+  FileLists,
+  Focus,
+  Members,
+  Outlets,
+  OwnRepos,
+  RepoStore,
+  Upstream,
+  Visibility,
+} from "./ports.js";
 import { registryRoutes } from "./registry-routes.js";
 import { RepoAccess } from "./repo-access.js";
 import { RepoFiles } from "./repo-files.js";
@@ -35,6 +45,7 @@ export interface GatewayDeps {
   readonly visibility: Visibility;
   readonly store: RepoStore;
   readonly members: Members;
+  readonly own?: OwnRepos;
   readonly demands: Demands;
   readonly focus: Focus;
   readonly outlets: Outlets;
@@ -45,13 +56,15 @@ export interface GatewayDeps {
   readonly moreRoutes?: readonly GatewayRoute[];
 }
 
+const NO_REPOS: OwnRepos = { find: async () => undefined };
+
 /** Builds the gateway; it listens once it is started. */
 export function makeGateway(options: GatewayOptions, deps: GatewayDeps): GatewayServer {
   const { endpoint, hubToken, isOffline } = options;
-  const { store, visibility, nowMs, lists, members } = deps;
+  const { store, visibility, nowMs, lists, members, own = NO_REPOS } = deps;
   const upstream = new PatientUpstream({ isOffline }, deps);
   const ownKey = hubToken === undefined ? undefined : callerOf(`Bearer ${hubToken}`).key;
-  const access = new RepoAccess({ ownKey }, { upstream, store, visibility, members, nowMs });
+  const access = new RepoAccess({ ownKey }, { upstream, store, visibility, members, own, nowMs });
   const files = new RepoFiles({ lists, store, access, members });
   const sender = new BlobSender({ ...deps, isHubThere: (wanted, call) => access.isHubThere(wanted, call.caller) });
   const xet = { fromBytes: options.xetFromBytes ?? XET_FROM_BYTES };

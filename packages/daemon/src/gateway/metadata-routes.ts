@@ -118,6 +118,11 @@ class MetadataRoutes {
     const { params, query, caller } = call;
     const repo = repoOf(params);
     const target = apiTarget(repo, "/refs", query.toString());
+    if ((await this.#deps.access.findOwn(repo, revisionOf({}))) !== undefined) {
+      const { pullRequests: _, ...answer } = refsOf(await this.#deps.store.listRefs(repo));
+      sendJson(call, 200, answer);
+      return;
+    }
     try {
       const request = { method: "GET", target, authorization: caller.authorization } as const;
       const known = await this.#deps.store.listRefs(repo);
@@ -141,6 +146,11 @@ class MetadataRoutes {
     const { caller, signal } = call;
     const { repo, revision, instead } = about;
     const { upstream, access, files } = this.#deps;
+    const own = await access.findOwn(repo, revision);
+    if (own !== undefined) {
+      await instead(own, await files.table(caller, own));
+      return undefined;
+    }
     const canDoWithout = isCommitId(revision) && (await files.findTable(repo, revision)) !== undefined;
     try {
       const answer = await upstream.ask({ ...request, authorization: caller.authorization }, { signal, canDoWithout });

@@ -78,6 +78,8 @@ export interface OpenFile {
   servableUpTo(positionBytes: number): number;
   /** Calls back whenever that may have grown; the returned function takes it back. */
   onRise(callback: () => void): () => void;
+  /** Calls back when bytes that could be read before turn out to be wrong; the returned function takes it back. */
+  onDiscard(callback: (startBytes: number, endBytes: number) => void): () => void;
   close(): Promise<void>;
 }
 
@@ -103,6 +105,11 @@ export interface RepoStore<Arriving = unknown> {
   openArriving(arriving: Arriving): Promise<OpenFile | undefined>;
 }
 
+/** Repos that no origin has. Looked for before the Hub is asked. */
+export interface OwnRepos {
+  find(repo: RepoRef, revision: Revision): Promise<CommitId | undefined>;
+}
+
 /** Fetches of single files. */
 export interface Demands {
   take(wanted: {
@@ -111,6 +118,8 @@ export interface Demands {
     readonly revision: Revision;
     readonly file: RepoFile;
     readonly isPrivate: boolean;
+    /** No origin has it. */
+    readonly isOwn: boolean;
     readonly token: string | undefined;
   }): { readonly done: Promise<void>; release(): void };
 }

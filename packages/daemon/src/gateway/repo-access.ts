@@ -7,7 +7,7 @@ import type { Caller } from "./caller.js";
 import { ExpiringMap, SingleFlight } from "./expiring-map.js";
 import { HubError, toHubError } from "./hub-error.js";
 import { isDown, type PatientUpstream } from "./patient-upstream.js";
-import type { HubAnswer, Members, RepoStore, Visibility } from "./ports.js";
+import type { HubAnswer, Members, OwnRepos, RepoStore, Visibility } from "./ports.js";
 import { refusalOf } from "./refusal.js";
 import { apiTarget, fileTarget, quote } from "./repo-address.js";
 
@@ -18,7 +18,9 @@ export interface RepoView {
   readonly commit: CommitId;
   /** Private or gated: not for everybody. */
   readonly isRestricted: boolean;
-  /** `cache`: the Hub could not be asked. */
+  /** No origin has it: it belongs to the swarm. */
+  readonly isOwn: boolean;
+  /** `cache`: the Hub could not be asked, or has nothing to say. */
   readonly source: "hub" | "cache";
 }
 
@@ -32,6 +34,7 @@ export interface RepoAccessDeps {
   readonly store: Pick<RepoStore, "readRef" | "readTree">;
   readonly visibility: Visibility;
   readonly members: Members;
+  readonly own: OwnRepos;
   readonly nowMs: () => number;
 }
 
@@ -68,10 +71,18 @@ export class RepoAccess {
    * @throws HubError as the Hub refused it; 504 when nobody can say
    */
   async look(caller: Caller, repo: RepoRef, revision: Revision): Promise<RepoView> {
+    const own = await this.findOwn(repo, revision);
+    if (own !== undefined) return own;
     const key = `${keyOf(caller, repo)} ${revision}`;
     const known = this.#views.get(key) ?? (await this.#findByCommit(caller, repo, revision));
     if (known !== undefined) return known;
     return this.#flights.run(key, () => this.#ask(caller, repo, revision));
+  }
+
+  /** A repo of the swarm's own, which everybody may read who may ask here. */
+  async findOwn(repo: RepoRef, revision: Revision): Promise<RepoView | undefined> {
+    const commit = await this.#deps.own.find(repo, revision);
+    return commit && { repo, revision, commit, isRestricted: false, isOwn: true, source: "cache" };
   }
 
   /** Whether this caller may have the bytes of a file. @throws HubError as the Hub refused it */
@@ -119,7 +130,7 @@ export class RepoAccess {
     const said = { isPrivate: isPrivate === true, isGated: Boolean(gated) };
     await this.#deps.visibility.note(repo, said);
     const isRestricted = said.isPrivate || said.isGated;
-    const view: RepoView = { repo, revision, commit: sha, isRestricted, source: "hub" };
+    const view: RepoView = { repo, revision, commit: sha, isRestricted, isOwn: false, source: "hub" };
     this.#views.set(`${keyOf(caller, repo)} ${revision}`, view, isCommitId(revision) ? GRANT_MS : REVISION_MS);
     this.#seen.set(keyOf(caller, repo), { isRestricted }, GRANT_MS);
     // Who is shown a private repo is let into it; a gate is shown to everybody.
@@ -143,7 +154,7 @@ export class RepoAccess {
     const commit: CommitId = revision;
     const seen = this.#seen.get(keyOf(caller, repo));
     if (seen === undefined || (await this.#deps.store.readTree(repo, commit)) === undefined) return undefined;
-    const view: RepoView = { repo, revision, commit, isRestricted: seen.isRestricted, source: "hub" };
+    const view: RepoView = { repo, revision, commit, isRestricted: seen.isRestricted, isOwn: false, source: "hub" };
     this.#views.set(`${keyOf(caller, repo)} ${revision}`, view, REVISION_MS);
     return view;
   }
@@ -186,7 +197,14 @@ export class RepoAccess {
     // A member tells what the Hub told it, so a repo that it calls public is.
     if (known !== undefined || said?.isPrivate !== false) await this.checkOffline(caller, repo, error);
     const isRestricted = known === undefined ? said?.isPrivate !== false : known.isPrivate || known.isGated;
-    return { repo, revision, commit: (commit ?? said?.commit) as CommitId, isRestricted, source: "cache" };
+    return {
+      repo,
+      revision,
+      commit: (commit ?? said?.commit) as CommitId,
+      isRestricted,
+      isOwn: false,
+      source: "cache",
+    };
   }
 
   async #askMembers(repo: RepoRef, revision: Revision) {

@@ -139,8 +139,8 @@ class XetRoutes {
       ...(isPart ? { "content-range": `bytes ${wire.startBytes}-${wire.endBytes - 1}/${wireBytes}` } : {}),
     };
     const parts = layOut(file.sizeBytes, xorb, wire);
-    const { repo, revision, commit, isRestricted, source } = view;
-    const wanted = { repo, revision, commit, file, isRestricted, isHubUp: source === "hub" };
+    const { repo, revision, commit, isRestricted, isOwn, source } = view;
+    const wanted = { repo, revision, commit, file, isRestricted, isOwn, isHubUp: source === "hub" };
     await this.#deps.sender.sendParts({ ...call, caller }, wanted, { status: isPart ? 206 : 200, headers }, parts);
   }
 

@@ -31,6 +31,8 @@ export interface DemandedFile {
   readonly file: RepoFile;
   /** Private or gated: not for everybody. */
   readonly isPrivate: boolean;
+  /** No origin has it. */
+  readonly isOwn: boolean;
   /** Whose access it is, where the node's own token may not do. Forgotten when the fetch ends. */
   readonly token: string | undefined;
 }
@@ -108,8 +110,9 @@ export class FileDemands {
     return running;
   }
 
-  async #fetch(pull: number, { repo, commit, revision, file, isPrivate, token }: DemandedFile): Promise<void> {
+  async #fetch(pull: number, wanted: DemandedFile): Promise<void> {
     const { store, locators, wants } = this.#deps;
+    const { repo, commit, revision, file, isPrivate, isOwn, token } = wanted;
     const { blob, path, sizeBytes } = file;
     await store.checkFileNames([path]);
     const reservation = await store.reserve(sizeBytes - store.partialBytes(blob));
@@ -121,19 +124,19 @@ export class FileDemands {
       sizeBytes,
       ...(token === undefined ? {} : { token }),
     };
-    locators.register(blob, locator);
+    if (!isOwn) locators.register(blob, locator);
     try {
       await wants.want({
         pull,
         blob,
         sizeBytes,
-        origin: "ranges",
+        origin: isOwn ? "none" : "ranges",
         isPrivate,
         // The Hub was asked with the caller's token; what a cluster may share goes by that of the node.
         hasAccess: token === undefined,
         home: repo,
         peers: !this.#options.noPeer,
-        fromOrigin: !this.#options.offline,
+        fromOrigin: !isOwn && !this.#options.offline,
         originRequests: this.#options.workers,
         order: this.#order++,
         headBytes: headBytesOf(path),

@@ -32,7 +32,7 @@ import { FreeSpace, type Reservation } from "./free-space.js";
 import { KeptGroundsFolder } from "./kept-grounds.js";
 import { KeyedMutex } from "./keyed-mutex.js";
 import { type LocalFile, placeInLocalDir } from "./local-dir.js";
-import { type OpenBlob, openForReaders, openStagingFile, openWholeFile } from "./open-blob.js";
+import { type OpenBlob, openForReaders, openStagingFile, openWholeFile, type ReadableBlob } from "./open-blob.js";
 import { linkOrCopy, placeFile } from "./place-file.js";
 import {
   findLinkedBlob,
@@ -227,13 +227,14 @@ export class BlobStore {
   }
 
   /** What a local reader may have of a blob on its way. @returns `undefined` when the file has just been finished. @throws SwarmError STORE_FAULT */
-  async openArriving(staging: Staging): Promise<OpenBlob | undefined> {
+  async openArriving(staging: Staging): Promise<ReadableBlob | undefined> {
     return openForReaders(staging);
   }
 
   /** A whole blob of the cache. @returns `undefined` when the file is gone. @throws SwarmError STORE_FAULT */
-  async openWhole(path: string): Promise<OpenBlob | undefined> {
-    return openWholeFile(path, SHARD_BYTES);
+  async openWhole(path: string): Promise<ReadableBlob | undefined> {
+    const file = await openWholeFile(path, SHARD_BYTES);
+    return file && { ...file, onDiscard: () => () => undefined };
   }
 
   /** The blob that a file of a snapshot leads to, if it is there: for commits whose file list nobody has kept. */
