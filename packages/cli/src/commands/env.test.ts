@@ -8,19 +8,11 @@ describe("swarm env", () => {
   for (const { format, lines } of [
     {
       format: "shell",
-      lines: [
-        "export HF_ENDPOINT=http://127.0.0.1:7480",
-        "export MODEL_ENDPOINT=http://127.0.0.1:7480/",
-        "export HF_HUB_DISABLE_XET=1",
-      ],
+      lines: ["export HF_ENDPOINT=http://127.0.0.1:7480", "export MODEL_ENDPOINT=http://127.0.0.1:7480/"],
     },
     {
       format: "fish",
-      lines: [
-        "set -gx HF_ENDPOINT http://127.0.0.1:7480",
-        "set -gx MODEL_ENDPOINT http://127.0.0.1:7480/",
-        "set -gx HF_HUB_DISABLE_XET 1",
-      ],
+      lines: ["set -gx HF_ENDPOINT http://127.0.0.1:7480", "set -gx MODEL_ENDPOINT http://127.0.0.1:7480/"],
     },
     {
       format: "systemd",
@@ -28,7 +20,6 @@ describe("swarm env", () => {
         "[Service]",
         "Environment=HF_ENDPOINT=http://127.0.0.1:7480",
         "Environment=MODEL_ENDPOINT=http://127.0.0.1:7480/",
-        "Environment=HF_HUB_DISABLE_XET=1",
       ],
     },
   ] as const) {

@@ -48,12 +48,9 @@ async function env(flags: EnvFlags): Promise<void> {
   process.stdout.write(flags.json === true ? `${JSON.stringify(variables)}\n` : `${render(flags.for, variables)}\n`);
 }
 
-/**
- * HF_ENDPOINT is what nearly all read. Xet would go past the gateway; it is told so by the gateway's answers, too, but a client that keeps
- * a list of files from before may not ask.
- */
+/** HF_ENDPOINT is what nearly all read; MODEL_ENDPOINT is llama.cpp's own name for it. */
 export function variablesFor(gateway: string): Readonly<Record<string, string>> {
-  return { HF_ENDPOINT: gateway, MODEL_ENDPOINT: `${gateway}/`, HF_HUB_DISABLE_XET: "1" };
+  return { HF_ENDPOINT: gateway, MODEL_ENDPOINT: `${gateway}/` };
 }
 
 export function render(format: Format, variables: Readonly<Record<string, string>>): string {

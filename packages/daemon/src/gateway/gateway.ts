@@ -72,7 +72,7 @@ export function makeGateway(options: GatewayOptions, deps: GatewayDeps): Gateway
     ...(deps.moreRoutes ?? []),
     ...metadataRoutes({ upstream, access, files, store, visibility, endpoint }),
     ...registryRoutes({ upstream, access, files, sender, nowMs }),
-    ...xetRoutes(xet, { access, files, sender }),
+    ...xetRoutes({ access, files, sender }),
     ...fileRoutes({ upstream, access, files, sender, xet }),
   ];
   return new GatewayServer(options, { routes, logger: deps.logger });

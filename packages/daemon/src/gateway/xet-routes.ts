@@ -61,8 +61,8 @@ export function xetHeaders(
   return { "x-xet-hash": digest.hex, "x-xet-refresh-route": route, link: `<${route}>; rel="xet-auth"` };
 }
 
-export function xetRoutes(options: XetOptions, deps: XetDeps): readonly GatewayRoute[] {
-  const routes = new XetRoutes(options, deps);
+export function xetRoutes(deps: XetDeps): readonly GatewayRoute[] {
+  const routes = new XetRoutes(deps);
   return [
     {
       method: "GET",
@@ -83,11 +83,9 @@ export function xetRoutes(options: XetOptions, deps: XetDeps): readonly GatewayR
 }
 
 class XetRoutes {
-  readonly #options: XetOptions;
   readonly #deps: XetDeps;
 
-  constructor(options: XetOptions, deps: XetDeps) {
-    this.#options = options;
+  constructor(deps: XetDeps) {
     this.#deps = deps;
   }
 
@@ -156,7 +154,8 @@ class XetRoutes {
     const commit: CommitId = parseCommitId(grant.commit);
     const view = await this.#deps.access.look(caller, repo, revisionOf({ revision: commit }));
     for (const file of (await this.#deps.files.table(caller, view)).values()) {
-      if (file.blob !== `sha256:${hash}` || file.sizeBytes <= this.#options.fromBytes) continue;
+      // The Hub's own hash is what a client asks by that kept a list of files from before it knew us.
+      if (file.blob !== `sha256:${hash}` && file.xetHash !== hash) continue;
       await this.#deps.access.checkFile(caller, view, file.path);
       return { caller, view, file };
     }
