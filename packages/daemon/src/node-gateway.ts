@@ -37,7 +37,13 @@ export async function openGateway(config: NodeConfig, rooms: GatewayRooms): Prom
   const { origin, store, visibility, members, pump, pulls, logger } = rooms;
   const demands = new FileDemands(
     { workers, noPeer, offline },
-    { store, locators: origin.sources, wants: pump, newPull: () => pulls.newId() },
+    {
+      store,
+      locators: origin.sources,
+      wants: pump,
+      newPull: () => pulls.newId(),
+      onFetched: (sources) => pulls.count(sources),
+    },
   );
   const server: GatewayServer = makeGateway(
     { ...where, endpoint, isOffline: offline, hubToken: token },

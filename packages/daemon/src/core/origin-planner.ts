@@ -6,7 +6,7 @@
 import type { Fetching } from "./fetching.js";
 import type { Lifecycle } from "./lifecycle.js";
 import type { Fault, PullId, Reason } from "./messages.js";
-import { nextHead } from "./order.js";
+import { isSmall, nextHead, seatsForSmall } from "./order.js";
 import { runLength } from "./planner/run-length.js";
 import type { Session } from "./session/session.js";
 import type { EngineState } from "./state.js";
@@ -41,7 +41,19 @@ export class OriginPlanner {
   }
 
   #startOne(): boolean {
+    const { focus, originInFlight, originRequests } = this.#state;
+    if (focus.length > 0 && this.#startSmall()) return true;
+    if (originInFlight >= originRequests - seatsForSmall(originRequests, focus.length > 0)) return false;
     return this.#startFocus() || this.#startHead() || this.#startBulk();
+  }
+
+  #startSmall(): boolean {
+    for (const session of this.#sessions) {
+      if (!isSmall(session)) continue;
+      const shard = this.#nextReady(session, 0);
+      if (shard !== -1 && this.#start(session, shard, 1, "order")) return true;
+    }
+    return false;
   }
 
   #startFocus(): boolean {

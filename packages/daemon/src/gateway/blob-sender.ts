@@ -41,7 +41,7 @@ export interface BlobSenderDeps {
 }
 
 /** A reader's next bytes, which go first. */
-const WINDOW_SHARDS = 4;
+const WINDOW_SHARDS = 2;
 /** When nothing came for so long, it is asked whether the Hub, which was there a moment ago, still is: if so the head goes out. */
 const PROMPT_MS = 500;
 /** Without the Hub it is not sure that anybody has the file: so long the head is held back for the first byte, then it is 504. */

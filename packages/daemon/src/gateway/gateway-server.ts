@@ -8,6 +8,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { SwarmError } from "@swarmd/protocol";
 import type { Logger } from "../observe/logger.js";
 import { callerOf } from "./caller.js";
@@ -37,6 +38,7 @@ const REQUEST_DEADLINE_MS = 60_000;
 /** Longer than clients keep a connection between two files. */
 const KEEP_ALIVE_MS = 60_000;
 const MOST_CONNECTIONS = 2_048;
+const STOP_MS = 1_000;
 
 export class GatewayServer {
   readonly name = "gateway";
@@ -95,7 +97,8 @@ export class GatewayServer {
     this.#stopped.abort(new SwarmError("INTERRUPTED", "the node is stopping"));
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeAllConnections();
-    await Promise.all(this.#answering);
+    // Who waits for the Hub hears of the end only with its answer, and nobody hears him any more.
+    await Promise.race([Promise.all(this.#answering), sleep(STOP_MS, undefined, { ref: false })]);
     await closed;
   }
 

@@ -3,7 +3,7 @@
  * after the last of them has left, since most come back.
  */
 import type { CommitId, RepoFile, RepoRef, Revision } from "@swarmd/protocol";
-import type { BlobWants, Locator, Locators, PullStore } from "./ports.js";
+import type { BlobSources, BlobWants, Locator, Locators, PullStore } from "./ports.js";
 import { headBytesOf } from "./repo-plan.js";
 
 export interface FileDemandsOptions {
@@ -21,6 +21,8 @@ export interface FileDemandsDeps {
   readonly wants: BlobWants;
   /** A number that no other pull of this node has. */
   readonly newPull: () => number;
+  /** A file is here; nobody sent what was there before. */
+  readonly onFetched: (sources: BlobSources) => void;
 }
 
 export interface DemandedFile {
@@ -126,7 +128,7 @@ export class FileDemands {
     };
     if (!isOwn) locators.register(blob, locator);
     try {
-      await wants.want({
+      const sources = await wants.want({
         pull,
         blob,
         sizeBytes,
@@ -141,6 +143,7 @@ export class FileDemands {
         order: this.#order++,
         headBytes: headBytesOf(path),
       });
+      this.#deps.onFetched(sources);
       await store.link({ repo, commit, path, blob }, { signal: NEVER });
       await store.writeRef(repo, revision, commit);
     } finally {
