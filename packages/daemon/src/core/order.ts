@@ -7,10 +7,10 @@ export function isSmall(session: Session): boolean {
 }
 
 /**
- * Of so many places, those that large blobs leave free while readers wait: what is done with one request must not stand behind shards of
- * 16 MiB that each take a while.
+ * Of so many places, those that are left free while readers wait, for small blobs and for what readers ask for next: these must not stand
+ * behind shards of 16 MiB that nobody waits for.
  */
-export function seatsForSmall(places: number, isReaderWaiting: boolean): number {
+export function seatsForReaders(places: number, isReaderWaiting: boolean): number {
   return isReaderWaiting && places >= 4 ? Math.min(2, Math.floor(places / 4)) : 0;
 }
 

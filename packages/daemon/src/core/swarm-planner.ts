@@ -8,7 +8,7 @@ import type { NodeId } from "@swarmd/protocol";
 import { type BlobPeers, isUsable, type Peer, type PeerBlob } from "./catalog/catalog.js";
 import type { Fetching } from "./fetching.js";
 import type { PullId, Reason, Source } from "./messages.js";
-import { isSmall, seatsForSmall } from "./order.js";
+import { isSmall, seatsForReaders } from "./order.js";
 import { decide } from "./planner/decide.js";
 import { type Contender, type DutyOrder, dutyOrder, dutyOrderAmongEquals } from "./planner/duty-order.js";
 import type { Answer, Question } from "./planner/question.js";
@@ -112,7 +112,7 @@ export class SwarmPlanner {
     let position = this.#state.attempts.size;
     for (const [session, shards] of this.#due(sessions, most)) {
       for (const shard of shards) {
-        const kept = isSmall(session) ? 0 : seatsForSmall(swarm.downloads, this.#state.focus.length > 0);
+        const kept = this.#isWaitedFor(session, shard) ? 0 : seatsForReaders(swarm.downloads, this.#hasReaders);
         if (position >= 2 * swarm.downloads || this.#state.attempts.size >= swarm.downloads - kept) return;
         const isInWindow = position < WINDOW;
         position += 1;
@@ -327,7 +327,7 @@ export class SwarmPlanner {
       hasRoot: (blob.roots.get(shard)?.size ?? 0) > 0,
       mayTakeDuty: seed.any || session.originAllowed,
       hasDutyFailed: notes.hasFailures(shard, nowMs),
-      canAskOrigin: this.#canAskOrigin(session),
+      canAskOrigin: this.#canAskOrigin(session, shard),
       isOriginAllowed: session.originAllowed,
       waitingSinceMs: Math.max(notes.waitingSince.get(shard) ?? nowMs, this.#state.flowedMs),
       random: options.random(),
@@ -493,10 +493,22 @@ export class SwarmPlanner {
     return peer.links.length > 0 && !session.notes.isAvoided(shard, id, nowMs);
   }
 
-  #canAskOrigin(session: Session): boolean {
+  get #hasReaders(): boolean {
+    return this.#state.focus.length > 0;
+  }
+
+  /** A reader may be waiting for it: then it gets one of the places that are left free for that. */
+  #isWaitedFor(session: Session, shard: number): boolean {
+    if (isSmall(session)) return true;
+    return this.#state.focus.some(
+      ({ blob, firstShard, lastShard }) => blob === session.blob && firstShard <= shard && shard <= lastShard,
+    );
+  }
+
+  #canAskOrigin(session: Session, shard: number): boolean {
     const { origin, nowMs, originInFlight, originRequests } = this.#state;
     if (!session.originAllowed || origin.blockedUntilMs > nowMs) return false;
-    const kept = isSmall(session) ? 0 : seatsForSmall(originRequests, this.#state.focus.length > 0);
+    const kept = this.#isWaitedFor(session, shard) ? 0 : seatsForReaders(originRequests, this.#hasReaders);
     if (originInFlight >= originRequests - kept) return false;
     return this.pullWithRoom(session) !== undefined;
   }

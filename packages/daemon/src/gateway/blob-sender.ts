@@ -7,6 +7,7 @@ import {
   type RepoFile,
   type RepoRef,
   type Revision,
+  SHARD_BYTES,
   SwarmError,
 } from "@swarmd/protocol";
 import { streamArriving } from "./body-stream.js";
@@ -136,6 +137,12 @@ export class BlobSender {
     const demand = this.#deps.demands.take({ repo, commit, revision, file, isPrivate: isRestricted, isOwn, token });
     // Whoever waits for it hears of a failure; nobody may be waiting.
     demand.done.catch(() => undefined);
+    // Before the first request goes out, so that it is the right one.
+    const [first] = [...parts].filter((part): part is ByteRange => !Buffer.isBuffer(part));
+    if (first !== undefined) {
+      const upTo = Math.min(first.endBytes, first.startBytes + WINDOW_SHARDS * SHARD_BYTES);
+      this.#deps.focus.focus(file.blob, first.startBytes, upTo);
+    }
     try {
       const open = await this.#openArriving(call, wanted, demand.done);
       try {
