@@ -7,7 +7,7 @@ import { ResponseOutlets } from "./gateway-outlets.js";
 import type { Logger } from "./observe/logger.js";
 import type { Origin } from "./origin/origin.js";
 import { FileDemands } from "./pull/file-demands.js";
-import type { RepoMembers } from "./pull/ports.js";
+import type { Anchors, RepoMembers } from "./pull/ports.js";
 import type { Pulls } from "./pull/pulls.js";
 import type { Pump } from "./pump.js";
 import type { BlobStore } from "./store/blob-store.js";
@@ -18,6 +18,7 @@ export interface GatewayRooms {
   readonly store: BlobStore;
   readonly visibility: VisibilityRecords;
   readonly members: RepoMembers;
+  readonly proofs: Anchors;
   readonly pump: Pump;
   readonly pulls: Pulls;
   readonly logger: Logger;
@@ -34,12 +35,13 @@ export interface NodeGateway {
 export async function openGateway(config: NodeConfig, rooms: GatewayRooms): Promise<NodeGateway | undefined> {
   const { gateway: where, endpoint, offline, token, workers, noPeer } = config;
   if (where === undefined) return undefined;
-  const { origin, store, visibility, members, pump, pulls, logger } = rooms;
+  const { origin, store, visibility, members, proofs, pump, pulls, logger } = rooms;
   const demands = new FileDemands(
     { workers, noPeer, offline },
     {
       store,
       locators: origin.sources,
+      anchors: proofs,
       wants: pump,
       newPull: () => pulls.newId(),
       onFetched: (sources) => pulls.count(sources),

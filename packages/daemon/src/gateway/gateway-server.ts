@@ -5,6 +5,7 @@
  * *Out*: metadata, bytes in order while they arrive, errors as the Hub says them. *Never*: decides where bytes come from, asks any
  * host but the origin, keeps a caller's token, or gives anybody what the Hub would not give him.
  */
+import { setMaxListeners } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
@@ -51,6 +52,8 @@ export class GatewayServer {
   constructor(options: GatewayServerOptions, deps: GatewayServerDeps) {
     this.#options = options;
     this.#deps = deps;
+    // Every request listens to it.
+    setMaxListeners(0, this.#stopped.signal);
     const limits = {
       maxHeaderSize: MOST_HEADER_BYTES,
       headersTimeout: HEAD_DEADLINE_MS,

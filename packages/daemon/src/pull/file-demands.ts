@@ -3,7 +3,7 @@
  * after the last of them has left, since most come back.
  */
 import type { CommitId, RepoFile, RepoRef, Revision } from "@swarmd/protocol";
-import type { BlobSources, BlobWants, Locator, Locators, PullStore } from "./ports.js";
+import type { Anchors, BlobSources, BlobWants, Locator, Locators, PullStore } from "./ports.js";
 import { headBytesOf } from "./repo-plan.js";
 
 export interface FileDemandsOptions {
@@ -18,6 +18,7 @@ export interface FileDemandsOptions {
 export interface FileDemandsDeps {
   readonly store: PullStore;
   readonly locators: Locators;
+  readonly anchors: Anchors;
   readonly wants: BlobWants;
   /** A number that no other pull of this node has. */
   readonly newPull: () => number;
@@ -127,6 +128,7 @@ export class FileDemands {
       ...(token === undefined ? {} : { token }),
     };
     if (!isOwn) locators.register(blob, locator);
+    this.#deps.anchors.note(blob, sizeBytes, file.xetHash);
     try {
       const sources = await wants.want({
         pull,
