@@ -211,9 +211,12 @@ export class SwarmPlanner {
     for (const session of sessions) {
       if (isSmall(session)) yield [session, this.#absent(session, 0, session.shards.count, most)];
     }
-    for (const { blob, firstShard, lastShard } of this.#state.focus) {
-      const session = sessions.find((one) => one.blob === blob);
-      if (session !== undefined) yield [session, this.#absent(session, firstShard, lastShard + 1, most)];
+    // Not the newest first: nodes that walk in different orders wait for each other, and then ask the origin after all.
+    for (const session of sessions) {
+      const wishes = this.#state.focus.filter(({ blob }) => blob === session.blob);
+      for (const { firstShard, lastShard } of [...wishes].sort((a, b) => a.firstShard - b.firstShard)) {
+        yield [session, this.#absent(session, firstShard, lastShard + 1, most)];
+      }
     }
     yield* this.#dueInOrder(sessions, most);
   }

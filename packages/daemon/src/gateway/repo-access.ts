@@ -2,7 +2,7 @@
  * What a caller may see: asked of the Hub with the caller's own token, and remembered for a short while. While the Hub can't be asked, what
  * it said before counts.
  */
-import { type CommitId, formatRepo, isCommitId, type RepoRef, type Revision, type SwarmError } from "@swarmd/protocol";
+import { type CommitId, formatRepo, isCommitId, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
 import type { Caller } from "./caller.js";
 import { ExpiringMap, SingleFlight } from "./expiring-map.js";
 import { HubError, toHubError } from "./hub-error.js";
@@ -107,7 +107,7 @@ export class RepoAccess {
     this.#grant(caller, repo);
   }
 
-  /** Whether the Hub answers now when it is asked for a file, whatever it says. */
+  /** Whether the Hub is there when it is asked for a file, whatever it says. One that takes its time is. */
   async isHubThere(
     {
       repo,
@@ -117,9 +117,9 @@ export class RepoAccess {
     { authorization }: Caller,
   ): Promise<boolean> {
     const target = fileTarget(repo, "resolve", commit, file.path);
-    return this.#deps.upstream.ask({ method: "HEAD", target, authorization }, { canDoWithout: true }).then(
+    return this.#deps.upstream.ask({ method: "HEAD", target, authorization }).then(
       () => true,
-      () => false,
+      (error) => error instanceof SwarmError && error.code === "ORIGIN_STALLED",
     );
   }
 

@@ -2,7 +2,7 @@
  * Single files that readers ask for while they wait: each is wanted once, however many readers there are, and goes on for a while
  * after the last of them has left, since most come back.
  */
-import type { CommitId, RepoFile, RepoRef, Revision } from "@swarmd/protocol";
+import { type BlobId, type CommitId, digestOf, type RepoFile, type RepoRef, type Revision } from "@swarmd/protocol";
 import type { Anchors, BlobSources, BlobWants, Locator, Locators, PullStore } from "./ports.js";
 import { headBytesOf } from "./repo-plan.js";
 
@@ -63,7 +63,6 @@ export class FileDemands {
   readonly #options: FileDemandsOptions;
   readonly #deps: FileDemandsDeps;
   readonly #running = new Map<string, Running>();
-  #order = 0;
 
   constructor(options: FileDemandsOptions, deps: FileDemandsDeps) {
     this.#options = options;
@@ -142,7 +141,7 @@ export class FileDemands {
         peers: !this.#options.noPeer,
         fromOrigin: !isOwn && !this.#options.offline,
         originRequests: this.#options.workers,
-        order: this.#order++,
+        order: orderOf(blob),
         headBytes: headBytesOf(path),
       });
       this.#deps.onFetched(sources);
@@ -153,6 +152,11 @@ export class FileDemands {
       if (token !== undefined) locators.unregister(blob, locator);
     }
   }
+}
+
+/** All nodes whose readers want the same files at the same time take them in the same order, so that each finds another at what it waits for. */
+function orderOf(blob: BlobId): number {
+  return Number.parseInt(digestOf(blob)?.hex.slice(0, 6) ?? "0", 16);
 }
 
 /** Linking takes no time worth stopping. */
