@@ -160,6 +160,12 @@ const ROOMS: readonly Room[] = [
     because: "it speaks to people and programs, and hands orders on",
   },
   {
+    at: `${DAEMON}/gateway`,
+    mayImport: [`${DAEMON}/observe`],
+    packages: [PROTOCOL, "node:*"],
+    because: "it speaks the Hub's dialect; what it answers with comes through ports",
+  },
+  {
     at: "packages/cli/src",
     mayImport: [],
     packages: ["*"],
@@ -174,6 +180,8 @@ const JOINTS = [
   "node-cluster.ts",
   "node-commands.ts",
   "node-limits.ts",
+  "node-gateway.ts",
+  "gateway-outlets.ts",
   "swarm.ts",
   "swarm-views.ts",
   "pump.ts",

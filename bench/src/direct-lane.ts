@@ -2,7 +2,6 @@ import { fork, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +12,7 @@ import { loadBlake3 } from "@swarmd/daemon/verify/shard-hasher";
 import { parseBlobId, parseNodeId, SHARD_BYTES, ShardClaims } from "@swarmd/protocol";
 import { readContent, syntheticContent } from "@swarmd/test/support/hub/content";
 import type { SenderReady } from "./lane-sender.js";
+import { startNginx } from "./nginx.js";
 import { type Bench, type Figure, median } from "./report.js";
 
 const SIZE_BYTES = 1024 ** 3;
@@ -195,47 +195,4 @@ async function timeCurl(folder: string, port: number): Promise<number> {
   if (exitCode !== 0) throw new Error(`curl ended with ${exitCode}`);
   await rm(path);
   return SIZE_BYTES / 1000 / elapsedMs;
-}
-
-async function startNginx(folder: string): Promise<{ readonly port: number; stop(): Promise<void> }> {
-  const port = await freePort();
-  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-    .map((kind) => `${kind}_temp_path ${folder}/${kind};`)
-    .join(" ");
-  const config = `daemon off; worker_processes 1; pid ${folder}/nginx.pid; error_log ${folder}/nginx.log; events {}
-    http { access_log off; sendfile on; tcp_nopush on; ${temporary}
-    server { listen 127.0.0.1:${port}; root ${folder}; } }`;
-  // As root, nginx gives its worker another user, who must be able to read here.
-  const user = process.getuid?.() === 0 ? "user root; " : "";
-  await writeFile(join(folder, "nginx.conf"), user + config);
-  const child = spawn("nginx", ["-c", join(folder, "nginx.conf"), "-e", join(folder, "nginx.log")], {
-    stdio: "inherit",
-  });
-  const exited = once(child, "exit");
-  await waitForPort(port);
-  return {
-    port,
-    async stop() {
-      child.kill();
-      await exited;
-    },
-  };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-async function waitForPort(port: number): Promise<void> {
-  for (const deadlineMs = performance.now() + 5_000; ; ) {
-    const { status } = spawnSync("curl", ["-s", "-o", "/dev/null", `http://127.0.0.1:${port}/`]);
-    if (status === 0) return;
-    if (performance.now() > deadlineMs) throw new Error("nginx does not start");
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }

@@ -5,6 +5,7 @@
 import { cpus, totalmem } from "node:os";
 import { coldPull } from "./cold-pull.js";
 import { directLane } from "./direct-lane.js";
+import { gateway } from "./gateway/main.js";
 import { idlePeers } from "./idle-peers.js";
 import { lanFigures } from "./lan/main.js";
 import { presentPull } from "./present-pull.js";
@@ -14,7 +15,7 @@ import { type Figure, renderTable } from "./report.js";
 import { requestLatency } from "./request-latency.js";
 import { trust } from "./trust.js";
 
-const BENCHES = [coldPull, requestLatency, pullMemory, presentPull, directLane, relayLag, idlePeers, trust];
+const BENCHES = [coldPull, requestLatency, pullMemory, presentPull, directLane, relayLag, idlePeers, trust, gateway];
 
 async function main(names: readonly string[]): Promise<void> {
   const unknown = names.filter((name) => !BENCHES.some((bench) => bench.name === name));

@@ -5,6 +5,8 @@ import { environmentFor, launch, makeFolders, runSwarm, startDaemon, stopDaemon 
 import { printResult } from "../support/swarm-of-processes.js";
 
 const ORIGIN = "http://127.0.0.1:9";
+/** Which has a test of its own. */
+const NO_GATEWAY = { SWARM_NO_GATEWAY: "1" };
 
 function listen(port: number): Promise<Server> {
   return new Promise((resolve, reject) => {
@@ -43,7 +45,7 @@ async function failToStart(args: readonly string[], env: NodeJS.ProcessEnv) {
 }
 
 const [one, two] = [await makeFolders(), await makeFolders()];
-const [envOne, envTwo] = [environmentFor(one, ORIGIN), environmentFor(two, ORIGIN)];
+const [envOne, envTwo] = [environmentFor(one, ORIGIN, NO_GATEWAY), environmentFor(two, ORIGIN, NO_GATEWAY)];
 try {
   // Nothing of it listens, on the default ports or any other.
   const alone = await startDaemon(["--no-peer"], envOne);

@@ -59,6 +59,18 @@ describe("LaneHost", () => {
     await receiver.assertHolds(CONTENT, 0, SIZE_BYTES);
   });
 
+  it("auto: the TLS door may be opened before anybody asks, and is one door however often it is asked for", async () => {
+    const { host, fetchWith } = await setUp("auto");
+    host.prepareEncrypted();
+    host.prepareEncrypted();
+    const [first, second] = await Promise.all([
+      host.grant(ASKER, BLOB, { isPrivate: true }),
+      host.grant(ASKER, BLOB, { isPrivate: true }),
+    ]);
+    assert.deepEqual([first.port, first.certificateSha256], [second.port, second.certificateSha256]);
+    assert.equal(await fetchWith(first), undefined);
+  });
+
   it("auto: a public blob arrives plain", async () => {
     const { host, receiver, fetchWith } = await setUp("auto");
     assert.equal(await fetchWith(await host.grant(ASKER, BLOB, { isPrivate: false })), undefined);

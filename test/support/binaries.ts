@@ -38,6 +38,8 @@ export function environmentFor(
     SWARM_HOME: folders.stateDir,
     HF_ENDPOINT: endpoint,
     NO_COLOR: "1",
+    // Several daemons of one test stand beside each other.
+    SWARM_GATEWAY_PORT: "0",
     ...more,
   };
 }

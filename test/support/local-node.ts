@@ -33,6 +33,7 @@ export function testConfig(folders: Folders, endpoint: string, more: Partial<Nod
     lanePort: 0,
     peers: [],
     mdns: false,
+    gateway: undefined,
     links: new Map(),
     encrypt: "auto",
     maxUploadBytesPerS: undefined,

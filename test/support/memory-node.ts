@@ -86,6 +86,7 @@ export class MemoryNode implements RunningNode {
       self: null,
       freeBytes: 1,
       pulls: [],
+      gateway: null,
       peers: [],
       banned: [],
       bytesFromOrigin: 0,

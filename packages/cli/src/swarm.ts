@@ -1,6 +1,7 @@
 /** The `swarm` binary. */
 import { addClusterCommand } from "./commands/cluster.js";
 import { addDoctorCommand } from "./commands/doctor.js";
+import { addEnvCommand } from "./commands/env.js";
 import { addLimitsCommand } from "./commands/limits.js";
 import { addLsCommand } from "./commands/ls.js";
 import { addPeersCommand } from "./commands/peers.js";
@@ -24,6 +25,7 @@ for (const add of [
   addPeersCommand,
   addUnbanCommand,
   addLimitsCommand,
+  addEnvCommand,
   addClusterCommand,
   addDoctorCommand,
 ]) {

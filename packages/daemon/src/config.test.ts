@@ -35,6 +35,7 @@ describe("loadConfig", () => {
       lanePort: 7481,
       peers: [],
       mdns: true,
+      gateway: { host: "127.0.0.1", port: 7480, token: undefined },
       links: new Map(),
       encrypt: "auto",
       maxUploadBytesPerS: undefined,

@@ -4,7 +4,14 @@ import { findNearest, findStateDir, parseRate, SwarmError } from "@swarmd/protoc
 import { parseWorkers } from "@swarmd/protocol/api";
 import { LINK_CLASSES, type LinkClass } from "@swarmd/protocol/wire";
 import { parse as parseToml } from "smol-toml";
-import { type Environment, expandPath, homeOf, parseHfEndpoint, readHfEnvironment } from "./origin/hf-environment.js";
+import {
+  DEFAULT_HF_ENDPOINT,
+  type Environment,
+  expandPath,
+  homeOf,
+  parseHfEndpoint,
+  readHfEnvironment,
+} from "./origin/hf-environment.js";
 
 /** Absolute paths, bytes and milliseconds. */
 export interface NodeConfig {
@@ -29,6 +36,8 @@ export interface NodeConfig {
   /** Addresses that are dialled as long as the node runs, for networks without multicast. */
   readonly peers: readonly string[];
   readonly mdns: boolean;
+  /** The Hub's face for other programs; `undefined`: none. */
+  readonly gateway: GatewayAddress | undefined;
   /** Classes of interfaces that the node would judge otherwise. */
   readonly links: ReadonlyMap<string, LinkClass>;
   /** `auto`: private blobs go over TLS; `always`: everything does. */
@@ -43,6 +52,17 @@ export interface NodeConfig {
   readonly logLevel: "error" | "warn" | "info" | "debug";
 }
 
+/** Where the gateway listens. */
+export interface GatewayAddress {
+  readonly host: string;
+  /** 0 picks a free port. */
+  readonly port: number;
+  /** What callers from other machines have to name; always there where the host is not loopback. */
+  readonly token: string | undefined;
+  /** Larger files are offered in the form of Xet, which Python's client insists on. Default 50 GB; tests have no such files. */
+  readonly xetFromBytes?: number;
+}
+
 /** As typed; absent means not given. */
 export interface ConfigFlags {
   readonly cacheDir?: string | undefined;
@@ -54,6 +74,10 @@ export interface ConfigFlags {
   readonly lanePort?: string | undefined;
   readonly peers?: readonly string[] | undefined;
   readonly noMdns?: boolean | undefined;
+  readonly gatewayPort?: string | undefined;
+  readonly gatewayHost?: string | undefined;
+  readonly gatewayToken?: string | undefined;
+  readonly noGateway?: boolean | undefined;
   readonly links?: readonly string[] | undefined;
   readonly encrypt?: string | undefined;
   readonly maxUpload?: string | undefined;
@@ -90,6 +114,10 @@ const SETTINGS: Readonly<Record<SettingName, { readonly flag: string; readonly e
   lanePort: { flag: "--lane-port", env: "SWARM_LANE_PORT", key: "lane-port" },
   peers: { flag: "--peer", env: "SWARM_PEERS", key: "peers" },
   noMdns: { flag: "--no-mdns", env: "SWARM_NO_MDNS", key: "no-mdns" },
+  gatewayPort: { flag: "--gateway-port", env: "SWARM_GATEWAY_PORT", key: "gateway-port" },
+  gatewayHost: { flag: "--gateway-host", env: "SWARM_GATEWAY_HOST", key: "gateway-host" },
+  gatewayToken: { flag: "--gateway-token", env: "SWARM_GATEWAY_TOKEN", key: "gateway-token" },
+  noGateway: { flag: "--no-gateway", env: "SWARM_NO_GATEWAY", key: "no-gateway" },
   links: { flag: "--link", env: "SWARM_LINKS", key: "links" },
   encrypt: { flag: "--encrypt", env: "SWARM_ENCRYPT", key: "encrypt" },
   maxUpload: { flag: "--max-upload", env: "SWARM_MAX_UPLOAD", key: "max-upload" },
@@ -101,6 +129,9 @@ const SETTINGS: Readonly<Record<SettingName, { readonly flag: string; readonly e
 };
 
 const DEFAULT_WORKERS = 10;
+const DEFAULT_GATEWAY_PORT = 7480;
+const DEFAULT_GATEWAY_HOST = "127.0.0.1";
+const LOOPBACK = /^(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|localhost)$/;
 const DEFAULT_LANE_PORT = 7481;
 const DEFAULT_P2P_PORT = 7482;
 /** A gigabyte of shards: one piece of 256 KiB of it is next to nothing. */
@@ -122,10 +153,13 @@ export function loadConfig({ flags, env, readFile }: ConfigSources): NodeConfig 
   const file = readConfigFile(join(stateDir, "config.toml"), readFile);
   const find = (setting: SettingName) => findSetting(setting, { flags, env, file, stateDir });
   const hf = readHfEnvironment(env);
+  const gateway = parseGateway(find);
   return {
     cacheDir: parseWith(find("cacheDir"), (found) => parsePath(found, env)) ?? hf.cacheDir,
     stateDir,
-    endpoint: parseWith(find("origin"), (found) => parseHfEndpoint(parseText(found), found.name)) ?? hf.endpoint,
+    endpoint:
+      parseWith(find("origin"), (found) => parseHfEndpoint(parseText(found), found.name)) ??
+      realHub(hf.endpoint, gateway),
     token: hf.token,
     workers: parseWith(find("workers"), parseWorkerCount) ?? DEFAULT_WORKERS,
     offline: hf.offline,
@@ -134,6 +168,7 @@ export function loadConfig({ flags, env, readFile }: ConfigSources): NodeConfig 
     lanePort: parseWith(find("lanePort"), parsePort) ?? DEFAULT_LANE_PORT,
     peers: parseWith(find("peers"), parseList) ?? [],
     mdns: !(parseWith(find("noMdns"), parseSwitch) ?? false),
+    gateway,
     links: parseWith(find("links"), parseLinks) ?? new Map(),
     encrypt: parseWith(find("encrypt"), (found) => parseChoice(found, ENCRYPT)) ?? "auto",
     maxUploadBytesPerS: parseWith(find("maxUpload"), parseLimit),
@@ -218,6 +253,34 @@ function parsePort({ value, name }: Found): number {
   throw new SwarmError("USAGE", `${name} is no port: ${JSON.stringify(value)}`, {
     hint: "A port is a number from 1 to 65535; 0 picks a free one.",
   });
+}
+
+/** In a shell where `swarm env` was heeded, HF_ENDPOINT names this node, which can't be its own origin. */
+function realHub(endpoint: string, gateway: GatewayAddress | undefined): string {
+  const { hostname, port } = new URL(endpoint);
+  const isOwn =
+    LOOPBACK.test(hostname.replace(/^\[|\]$/g, "")) && port === String(gateway?.port ?? DEFAULT_GATEWAY_PORT);
+  return isOwn ? DEFAULT_HF_ENDPOINT : endpoint;
+}
+
+/** Beyond this machine only for those who know a token. */
+function parseGateway(find: (setting: SettingName) => Found | undefined): GatewayAddress | undefined {
+  if (parseWith(find("noGateway"), parseSwitch) ?? false) return undefined;
+  const host = parseWith(find("gatewayHost"), parseText) ?? DEFAULT_GATEWAY_HOST;
+  const port = parseWith(find("gatewayPort"), parsePort) ?? DEFAULT_GATEWAY_PORT;
+  const token = parseWith(find("gatewayToken"), parseGatewayToken);
+  if (token === undefined && !LOOPBACK.test(host)) {
+    throw new SwarmError("USAGE", `--gateway-host ${host} lets other machines in, but there is no --gateway-token`, {
+      hint: "Choose a token (openssl rand -hex 16), set SWARM_GATEWAY_TOKEN, and give clients what swarm env prints.",
+    });
+  }
+  return { host, port, token };
+}
+
+function parseGatewayToken(found: Found): string {
+  const token = parseText(found);
+  if (/^[A-Za-z0-9_-]{16,128}$/.test(token)) return token;
+  throw new SwarmError("USAGE", `${found.name} is no token`, { hint: "16 to 128 letters, digits, - or _." });
 }
 
 /** A flag given several times, an array in `config.toml`, or one text with commas. */

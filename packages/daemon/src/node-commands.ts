@@ -46,7 +46,14 @@ export function nodeCommands({ pulls, store, verifier, proofs, rates, cluster, s
 
 export function nodeViews(
   config: NodeConfig,
-  { pulls, store, swarm }: Pick<NodeRooms, "pulls" | "store" | "swarm">,
+  {
+    pulls,
+    store,
+    swarm,
+    gateway,
+  }: Pick<NodeRooms, "pulls" | "store" | "swarm"> & {
+    readonly gateway: { readonly host: string; readonly port: number } | undefined;
+  },
 ): Views {
   const startedAt = new Date().toISOString();
   const { cacheDir, stateDir, endpoint, workers } = config;
@@ -64,9 +71,16 @@ export function nodeViews(
       freeBytes: await store.freeBytes(),
       pulls: pulls.active,
       self: swarm === undefined ? null : { id: swarm.id, addresses: swarm.addresses },
+      gateway: gateway === undefined ? null : urlOf(gateway),
       peers: swarm?.peers ?? [],
       banned: swarm?.banned ?? [],
       ...pulls.totals,
     }),
   };
+}
+
+/** How programs of this machine reach it; the wildcard is no address. */
+function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  const name = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  return `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
 }

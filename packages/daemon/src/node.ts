@@ -11,6 +11,7 @@ import { Evidence } from "./evidence.js";
 import type { RunningNode } from "./host.js";
 import { openCluster } from "./node-cluster.js";
 import { nodeCommands, nodeViews } from "./node-commands.js";
+import { openGateway } from "./node-gateway.js";
 import type { Rates } from "./node-limits.js";
 import type { EventLog } from "./observe/events.js";
 import type { Logger } from "./observe/logger.js";
@@ -164,21 +165,33 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const { offline, noPeer } = config;
   const adopted = adoptCache({ store, visibility, origin, pump, proofs, offline, noPeer }, adopting.signal);
   if (swarm !== undefined) cluster.started();
+
+  // gateway: the same for programs that speak to the Hub.
+  const rooms = { origin, store, visibility, members, proofs, pump, pulls, logger };
+  const gateway = await openGateway(config, rooms).catch(async (error) => {
+    await stop();
+    throw error;
+  });
   return {
     commands: nodeCommands({ pulls, store, verifier, proofs, cluster, swarm, rates: { maxOrigin, ...ratesOf(swarm) } }),
-    views: nodeViews(config, { pulls, store, swarm }),
+    views: nodeViews(config, { pulls, store, swarm, gateway }),
     async stop() {
-      adopting.abort();
-      await cluster.stop();
-      await swarm?.stop();
-      await evidence.stop();
-      await pump.stop();
-      await origin.stop();
-      await adopted;
-      await store.stop();
-      await digests.stop();
+      await gateway?.stop();
+      await stop();
     },
   };
+
+  async function stop(): Promise<void> {
+    adopting.abort();
+    await cluster.stop();
+    await swarm?.stop();
+    await evidence.stop();
+    await pump.stop();
+    await origin.stop();
+    await adopted;
+    await store.stop();
+    await digests.stop();
+  }
 }
 
 function ratesOf(swarm: Swarm | undefined): Pick<Rates, "maxUpload" | "maxDownload"> {

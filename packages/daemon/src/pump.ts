@@ -153,6 +153,11 @@ export class Pump implements BlobWants, Admit {
     this.push({ type: "corrupt", blob, shards, culprits: [signer] });
   }
 
+  /** A reader waits for these bytes: they go first. */
+  focus(blob: BlobId, startBytes: number, endBytes: number): void {
+    this.push({ type: "focus", blob, startBytes, endBytes });
+  }
+
   view(blob: BlobId): BlobView | undefined {
     return this.#deps.engine.view(blob);
   }
@@ -262,6 +267,7 @@ export class Pump implements BlobWants, Admit {
     const staging = this.#blobs.get(blob)?.staging;
     if (staging === undefined) throw new SwarmError("INTERNAL", `a fetch for ${blob}, which is not open`);
     this.#attempts.set(attempt, { blob, source, positionBytes: startBytes });
+    if (source.kind === "peer") staging.expectGuest(startBytes, endBytes);
     try {
       this.#deps.transfers.begin({
         attempt,

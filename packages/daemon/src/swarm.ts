@@ -133,6 +133,7 @@ export class Swarm implements LaneOpener, PeerList {
   /** Serves, listens and looks for peers. @throws SwarmError ADDRESS_IN_USE, STORE_FAULT, USAGE */
   async start(): Promise<void> {
     await this.#host.start();
+    if (this.#cluster !== undefined) this.#host.prepareEncrypted();
     try {
       this.#network = this.#makeNetwork(this.#host.port);
       await this.#network.start();

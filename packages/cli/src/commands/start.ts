@@ -12,6 +12,10 @@ interface StartFlags {
   readonly mdns: boolean;
   readonly p2pPort?: string;
   readonly lanePort?: string;
+  readonly gateway: boolean;
+  readonly gatewayPort?: string;
+  readonly gatewayHost?: string;
+  readonly gatewayToken?: string;
   readonly link?: string[];
   readonly encrypt?: string;
   readonly maxUpload?: string;
@@ -54,6 +58,14 @@ export function addStartCommand(program: Command): void {
         "Peers:",
       ),
     )
+    .addOption(new Option("--gateway-port <n>", "port of the gateway (default: 7480)").helpGroup("Gateway:"))
+    .addOption(
+      new Option("--gateway-host <address>", "let other machines in too; needs a token (default: 127.0.0.1)").helpGroup(
+        "Gateway:",
+      ),
+    )
+    .addOption(new Option("--gateway-token <token>", "what other machines have to name").helpGroup("Gateway:"))
+    .addOption(new Option("--no-gateway", "no HF_ENDPOINT for other programs").helpGroup("Gateway:"))
     .addOption(new Option("--max-upload <rate>", "to peers, such as 50MB/s or 400Mbit/s").helpGroup("Limits:"))
     .addOption(new Option("--max-download <rate>", "from peers").helpGroup("Limits:"))
     .addOption(new Option("--max-origin <rate>", "from the origin").helpGroup("Limits:"))
@@ -80,11 +92,11 @@ function gather(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value];
 }
 
-async function start({ peer, mdns, link, ...flags }: StartFlags): Promise<void> {
+async function start({ peer, mdns, gateway, link, ...flags }: StartFlags): Promise<void> {
   const { runDaemon, startNode } = await import("@swarmd/daemon");
   const peers = peer === false ? { noPeer: true } : { peers: peer };
   await runDaemon({
-    flags: { ...flags, ...peers, links: link, noMdns: mdns ? undefined : true },
+    flags: { ...flags, ...peers, links: link, noMdns: mdns ? undefined : true, noGateway: gateway ? undefined : true },
     env: process.env,
     startNode,
   });

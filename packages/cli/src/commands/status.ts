@@ -43,6 +43,7 @@ function renderStatus(node: NodeStatus, nowMs: number): string {
     ["cache", `${node.cacheDir}, ${formatBytes(node.freeBytes)} free`],
     ["state", node.stateDir],
     ["origin", `${node.endpoint}, at most ${node.workers} requests at a time`],
+    ["gateway", node.gateway ?? "off"],
     ["moved", describeMoved(node)],
     ...(node.self === null ? [] : [["node", describeSelf(node.self)]]),
     ["peers", node.peers.length === 0 ? "none" : `${node.peers.length} (swarm peers shows them)`],

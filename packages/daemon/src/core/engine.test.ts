@@ -126,6 +126,18 @@ test("a reader's range goes before everything else", () => {
   assert.equal(next.reason, "focus");
 });
 
+test("while a reader waits, bulk leaves places for the next one and for small files, and goes in short runs", () => {
+  const bench = new Bench(8);
+  const big = blobOf("a", 5_000);
+  bench.send({ type: "want", pull: 1, blob: big, options: OPTIONS });
+  bench.send({ type: "focus", blob: big.id, startBytes: 330, endBytes: 340 });
+  const started = fetches(bench.send({ type: "opened", blob: big.id, state: { checked: [], partial: [] } }));
+  assert.deepEqual(ranges(started), ["300-400", "0-100", "100-200", "200-300", "400-500", "500-600"]);
+  const next = fetches(bench.send({ type: "focus", blob: big.id, startBytes: 4_000, endBytes: 4_100 }));
+  assert.deepEqual(ranges(next), ["4000-4100"]);
+  assert.deepEqual(ranges(bench.pull(blobOf("b", 50), {}, 2)), ["0-50"]);
+});
+
 test("bounds: the node's and the pull's", () => {
   assert.equal(fetches(new Bench(3).pull(blobOf("a", 500))).length, 3);
   assert.equal(fetches(new Bench(3).pull(blobOf("a", 500), { originRequests: 1 })).length, 1);

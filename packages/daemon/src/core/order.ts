@@ -2,8 +2,16 @@
 import type { Session } from "./session/session.js";
 
 /** A blob of one shard is done with one request: having it early lets loaders read configs and tokenizers. */
-function isSmall(session: Session): boolean {
+export function isSmall(session: Session): boolean {
   return session.shards.count <= 1;
+}
+
+/**
+ * Of so many places, those that are left free while readers wait, for small blobs and for what readers ask for next: these must not stand
+ * behind shards of 16 MiB that nobody waits for.
+ */
+export function seatsForReaders(places: number, isReaderWaiting: boolean): number {
+  return isReaderWaiting && places >= 4 ? Math.min(2, Math.floor(places / 4)) : 0;
 }
 
 /** Small before big, then by `order`, then by the order of wanting. */

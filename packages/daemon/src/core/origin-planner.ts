@@ -6,7 +6,7 @@
 import type { Fetching } from "./fetching.js";
 import type { Lifecycle } from "./lifecycle.js";
 import type { Fault, PullId, Reason } from "./messages.js";
-import { nextHead } from "./order.js";
+import { isSmall, nextHead, seatsForReaders } from "./order.js";
 import { runLength } from "./planner/run-length.js";
 import type { Session } from "./session/session.js";
 import type { EngineState } from "./state.js";
@@ -41,7 +41,20 @@ export class OriginPlanner {
   }
 
   #startOne(): boolean {
-    return this.#startFocus() || this.#startHead() || this.#startBulk();
+    const { focus, originInFlight, originRequests } = this.#state;
+    const isReaderWaiting = focus.length > 0;
+    if (isReaderWaiting && (this.#startSmall() || this.#startFocus())) return true;
+    if (originInFlight >= originRequests - seatsForReaders(originRequests, isReaderWaiting)) return false;
+    return this.#startHead() || this.#startBulk();
+  }
+
+  #startSmall(): boolean {
+    for (const session of this.#sessions) {
+      if (!isSmall(session)) continue;
+      const shard = this.#nextReady(session, 0);
+      if (shard !== -1 && this.#start(session, shard, 1, "order")) return true;
+    }
+    return false;
   }
 
   #startFocus(): boolean {
@@ -64,12 +77,13 @@ export class OriginPlanner {
   }
 
   #startBulk(): boolean {
-    const { originRequests } = this.#state;
+    const { originRequests, focus } = this.#state;
     for (const session of this.#sessions) {
       const shard = this.#nextReady(session, 0);
       if (shard === -1) continue;
-      // Others may come to want the blob: they can follow a shard that arrives, not one that is third in a run.
-      const most = this.#state.catalog.upCount > 0 ? 1 : runLength(this.#absentShards(), originRequests);
+      // Others may come to want the blob: they can follow a shard that arrives, not one that is third in a run. Nor should a reader wait for one.
+      const most =
+        this.#state.catalog.upCount > 0 || focus.length > 0 ? 1 : runLength(this.#absentShards(), originRequests);
       if (this.#start(session, shard, most, "order")) return true;
     }
     return false;

@@ -8,6 +8,7 @@ import type { NodeId } from "@swarmd/protocol";
 import { type BlobPeers, isUsable, type Peer, type PeerBlob } from "./catalog/catalog.js";
 import type { Fetching } from "./fetching.js";
 import type { PullId, Reason, Source } from "./messages.js";
+import { isSmall, seatsForReaders } from "./order.js";
 import { decide } from "./planner/decide.js";
 import { type Contender, type DutyOrder, dutyOrder, dutyOrderAmongEquals } from "./planner/duty-order.js";
 import type { Answer, Question } from "./planner/question.js";
@@ -111,7 +112,8 @@ export class SwarmPlanner {
     let position = this.#state.attempts.size;
     for (const [session, shards] of this.#due(sessions, most)) {
       for (const shard of shards) {
-        if (position >= 2 * swarm.downloads || this.#state.attempts.size >= swarm.downloads) return;
+        const kept = this.#isWaitedFor(session, shard) ? 0 : seatsForReaders(swarm.downloads, this.#hasReaders);
+        if (position >= 2 * swarm.downloads || this.#state.attempts.size >= swarm.downloads - kept) return;
         const isInWindow = position < WINDOW;
         position += 1;
         if (!isInWindow && !this.#isOnItsWay(session, shard)) continue;
@@ -185,12 +187,41 @@ export class SwarmPlanner {
     this.#reasons.delete(session);
   }
 
-  /** Focus first, then heads, then all: each a stretch of shards of one blob. */
+  /**
+   * Where readers wait: small blobs, for which they wait longest in proportion, then the focus; then heads, then all. Each is a stretch of
+   * shards of one blob; no shard comes twice, since each takes a place in the window.
+   */
   *#due(sessions: readonly Session[], most: number): Generator<[Session, readonly number[]]> {
-    for (const { blob, firstShard, lastShard } of this.#state.focus) {
-      const session = sessions.find((one) => one.blob === blob);
-      if (session !== undefined) yield [session, this.#absent(session, firstShard, lastShard + 1, most)];
+    const { focus } = this.#state;
+    if (focus.length === 0) {
+      yield* this.#dueInOrder(sessions, most);
+      return;
     }
+    const seen = new Map<Session, Set<number>>();
+    for (const [session, shards] of this.#dueWithFocus(sessions, most)) {
+      const before = seen.get(session) ?? new Set();
+      const fresh = shards.filter((shard) => !before.has(shard));
+      for (const shard of fresh) before.add(shard);
+      seen.set(session, before);
+      yield [session, fresh];
+    }
+  }
+
+  *#dueWithFocus(sessions: readonly Session[], most: number): Generator<[Session, readonly number[]]> {
+    for (const session of sessions) {
+      if (isSmall(session)) yield [session, this.#absent(session, 0, session.shards.count, most)];
+    }
+    // Not the newest first: nodes that walk in different orders wait for each other, and then ask the origin after all.
+    for (const session of sessions) {
+      const wishes = this.#state.focus.filter(({ blob }) => blob === session.blob);
+      for (const { firstShard, lastShard } of [...wishes].sort((a, b) => a.firstShard - b.firstShard)) {
+        yield [session, this.#absent(session, firstShard, lastShard + 1, most)];
+      }
+    }
+    yield* this.#dueInOrder(sessions, most);
+  }
+
+  *#dueInOrder(sessions: readonly Session[], most: number): Generator<[Session, readonly number[]]> {
     for (const session of sessions) {
       if (session.headShards > 0) yield [session, this.#absent(session, 0, session.headShards, most)];
     }
@@ -299,7 +330,7 @@ export class SwarmPlanner {
       hasRoot: (blob.roots.get(shard)?.size ?? 0) > 0,
       mayTakeDuty: seed.any || session.originAllowed,
       hasDutyFailed: notes.hasFailures(shard, nowMs),
-      canAskOrigin: this.#canAskOrigin(session),
+      canAskOrigin: this.#canAskOrigin(session, shard),
       isOriginAllowed: session.originAllowed,
       waitingSinceMs: Math.max(notes.waitingSince.get(shard) ?? nowMs, this.#state.flowedMs),
       random: options.random(),
@@ -465,9 +496,23 @@ export class SwarmPlanner {
     return peer.links.length > 0 && !session.notes.isAvoided(shard, id, nowMs);
   }
 
-  #canAskOrigin(session: Session): boolean {
+  get #hasReaders(): boolean {
+    return this.#state.focus.length > 0;
+  }
+
+  /** A reader may be waiting for it: then it gets one of the places that are left free for that. */
+  #isWaitedFor(session: Session, shard: number): boolean {
+    if (isSmall(session)) return true;
+    return this.#state.focus.some(
+      ({ blob, firstShard, lastShard }) => blob === session.blob && firstShard <= shard && shard <= lastShard,
+    );
+  }
+
+  #canAskOrigin(session: Session, shard: number): boolean {
     const { origin, nowMs, originInFlight, originRequests } = this.#state;
-    if (!session.originAllowed || origin.blockedUntilMs > nowMs || originInFlight >= originRequests) return false;
+    if (!session.originAllowed || origin.blockedUntilMs > nowMs) return false;
+    const kept = this.#isWaitedFor(session, shard) ? 0 : seatsForReaders(originRequests, this.#hasReaders);
+    if (originInFlight >= originRequests - kept) return false;
     return this.pullWithRoom(session) !== undefined;
   }
 

@@ -41,9 +41,10 @@ export interface OriginDeps {
 export interface HttpRequest {
   /** Without credentials. */
   readonly url: URL;
-  readonly method: "GET" | "HEAD";
+  readonly method: "GET" | "HEAD" | "POST";
   /** Names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
   /** Value of the Authorization header; the caller has made sure that this host may see it. */
   readonly authorization?: string | undefined;
 }
@@ -161,8 +162,9 @@ export class OriginHttp {
     }
   }
 
-  #dispatchOptions({ url, method, headers, authorization }: HttpRequest, user: Exchange): RequestOptions {
+  #dispatchOptions({ url, method, headers, body, authorization }: HttpRequest, user: Exchange): RequestOptions {
     return {
+      ...(body === undefined ? {} : { body }),
       origin: url.origin,
       path: url.pathname + url.search,
       method,

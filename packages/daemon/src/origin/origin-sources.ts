@@ -37,8 +37,9 @@ export class OriginSources {
     this.#entries.set(blob, { key, sizeBytes: locator.sizeBytes, reader });
   }
 
-  /** Reads under way go on. */
-  unregister(blob: BlobId): void {
+  /** Reads under way go on. With `locator`, only what was registered with it is forgotten. */
+  unregister(blob: BlobId, locator?: Locator): void {
+    if (locator !== undefined && this.#entries.get(blob)?.key !== JSON.stringify(locator)) return;
     this.#entries.delete(blob);
   }
 

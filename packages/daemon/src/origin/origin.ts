@@ -7,6 +7,7 @@
  */
 import type { OriginStats } from "./exchange.js";
 import { type HubOptions, HubOrigin } from "./hub-origin.js";
+import { HubRelay } from "./hub-relay.js";
 import { OriginHttp, type OriginHttpDeps, type OriginHttpOptions } from "./origin-http.js";
 import { OriginSources } from "./origin-sources.js";
 import { UrlOrigin } from "./url-origin.js";
@@ -19,14 +20,23 @@ export class Origin {
   readonly hub: HubOrigin;
   readonly urls: UrlOrigin;
   readonly sources: OriginSources;
+  readonly relay: HubRelay;
+  readonly #options: OriginOptions;
   readonly #http: OriginHttp;
 
   constructor(options: OriginOptions, deps: OriginHttpDeps = {}) {
     const http = new OriginHttp(options, deps);
+    this.#options = options;
     this.#http = http;
     this.hub = new HubOrigin(options, { http });
     this.urls = new UrlOrigin({ http });
     this.sources = new OriginSources(options, { http });
+    this.relay = new HubRelay(options, { http });
+  }
+
+  /** The Hub as somebody else may see it. The token lives as long as what is returned. */
+  hubFor(token: string | undefined): HubOrigin {
+    return new HubOrigin({ endpoint: this.#options.endpoint, token }, { http: this.#http });
   }
 
   /** Live counters; read them as often as you like. */

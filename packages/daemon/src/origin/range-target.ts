@@ -17,6 +17,8 @@ export type Locator =
       readonly commit: CommitId;
       readonly path: string;
       readonly sizeBytes: number;
+      /** Of whoever wants the file, where the node's own will not do. */
+      readonly token?: string;
     }
   | {
       readonly kind: "url";
@@ -46,8 +48,9 @@ export function rangeTargetOf(blob: BlobId, locator: Locator, hub: HubOptions): 
   return locator.kind === "hub" ? hubTarget(blob, locator, hub) : urlTarget(locator);
 }
 
-function hubTarget(blob: BlobId, locator: Locator & { kind: "hub" }, { endpoint, token }: HubOptions): RangeTarget {
-  const { repo, commit, path, sizeBytes } = locator;
+function hubTarget(blob: BlobId, locator: Locator & { kind: "hub" }, hub: HubOptions): RangeTarget {
+  const { repo, commit, path, sizeBytes, token = hub.token } = locator;
+  const { endpoint } = hub;
   const url = resolveUrl(endpoint, repo, commit, path);
   const request = { repo, revision: commit, path, endpoint, hasToken: token !== undefined };
   return {

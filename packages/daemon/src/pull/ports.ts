@@ -56,12 +56,16 @@ export type Locator =
       readonly commit: CommitId;
       readonly path: string;
       readonly sizeBytes: number;
+      /** Of whoever wants the file, where the node's own will not do. */
+      readonly token?: string;
     }
   | { readonly kind: "url"; readonly url: string; readonly sizeBytes: number; readonly validators: UrlValidators };
 
 /** Tells the origin room where the bytes of a blob are. */
 export interface Locators {
   register(blob: BlobId, locator: Locator): void;
+  /** Forgets it, if nobody has registered another place since. */
+  unregister(blob: BlobId, locator: Locator): void;
 }
 
 /** Other members of the cluster, as far as they know what the origin said. */

@@ -6,7 +6,7 @@
  */
 import { parseRepoSpec, parseRevision, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
 import type { DoneEvent, PullEvent, PullRequest, PullStatus } from "@swarmd/protocol/api";
-import type { FileOrigin } from "./ports.js";
+import type { BlobSources, FileOrigin } from "./ports.js";
 import { type PullDeps, type PullOptions, pullRepo } from "./repo-pull.js";
 import { pullUrl } from "./url-pull.js";
 
@@ -45,10 +45,21 @@ export class Pulls {
     return [...this.#active.values()];
   }
 
+  /** A number that no other pull of this node has. */
+  newId(): number {
+    this.#lastId += 1;
+    return this.#lastId;
+  }
+
+  /** Counts a file that was fetched for a reader, not for a pull. */
+  count({ fromOriginBytes, fromPeers }: BlobSources): void {
+    this.totals.bytesFromOrigin += fromOriginBytes;
+    this.totals.bytesFromPeers += fromPeers.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
   /** Runs one pull to its end; the last event is `done`. @throws SwarmError */
   async run(request: PullRequest, onEvent: (event: PullEvent) => void, signal: AbortSignal): Promise<void> {
-    this.#lastId += 1;
-    const id = this.#lastId;
+    const id = this.newId();
     this.#active.set(id, { id, target: request.target, doneBytes: 0, totalBytes: 0, bytesPerSecond: 0 });
     const watch = (event: PullEvent) => {
       this.#noteProgress(id, event);

@@ -32,9 +32,18 @@ import { FreeSpace, type Reservation } from "./free-space.js";
 import { KeptGroundsFolder } from "./kept-grounds.js";
 import { KeyedMutex } from "./keyed-mutex.js";
 import { type LocalFile, placeInLocalDir } from "./local-dir.js";
-import { type OpenBlob, openStagingFile, openWholeFile } from "./open-blob.js";
+import { type OpenBlob, openForReaders, openStagingFile, openWholeFile, type ReadableBlob } from "./open-blob.js";
 import { linkOrCopy, placeFile } from "./place-file.js";
-import { isLinkedInSnapshot, linkIntoSnapshot, readRef, type SnapshotFile, writeRef } from "./snapshots.js";
+import {
+  findLinkedBlob,
+  isLinkedInSnapshot,
+  isMarkedAbsent,
+  linkIntoSnapshot,
+  listRefs,
+  readRef,
+  type SnapshotFile,
+  writeRef,
+} from "./snapshots.js";
 import type { Staging } from "./staging.js";
 import { type HalfDone, StagingFiles } from "./staging-files.js";
 import { readTree, writeTree } from "./trees.js";
@@ -103,6 +112,8 @@ export class BlobStore {
   readonly #open = new Map<BlobId, Staging>();
   /** Bytes of blobs that are half done and not open. */
   readonly #partialBytes = new Map<BlobId, number>();
+  /** Who waits for a staging file to be opened. */
+  readonly #awaited = new Map<BlobId, Set<(staging: Staging) => void>>();
   /** What provisional blobs turned out to be, in this run. */
   readonly #digests = new Map<BlobId, FoundBlob & { readonly blob: BlobId }>();
 
@@ -190,6 +201,63 @@ export class BlobStore {
     return this.#open.get(blob);
   }
 
+  /** The staging file of a blob: at once if it is open, else as soon as it is. @throws SwarmError INTERRUPTED on abort */
+  whenOpen(blob: BlobId, { signal }: { readonly signal: AbortSignal }): Promise<Staging> {
+    const open = this.#open.get(blob);
+    if (open !== undefined) return Promise.resolve(open);
+    return new Promise((resolve, reject) => {
+      const waiting = this.#awaited.get(blob) ?? new Set();
+      const end = () => {
+        waiting.delete(tell);
+        if (waiting.size === 0) this.#awaited.delete(blob);
+        signal.removeEventListener("abort", onAbort);
+      };
+      const tell = (staging: Staging) => {
+        end();
+        resolve(staging);
+      };
+      const onAbort = () => {
+        end();
+        reject(new SwarmError("INTERRUPTED", `the wait for ${blob} was stopped`));
+      };
+      this.#awaited.set(blob, waiting.add(tell));
+      signal.addEventListener("abort", onAbort, { once: true });
+      if (signal.aborted) onAbort();
+    });
+  }
+
+  /** What a local reader may have of a blob on its way. @returns `undefined` when the file has just been finished. @throws SwarmError STORE_FAULT */
+  async openArriving(staging: Staging): Promise<ReadableBlob | undefined> {
+    return openForReaders(staging);
+  }
+
+  /** A whole blob of the cache. @returns `undefined` when the file is gone. @throws SwarmError STORE_FAULT */
+  async openWhole(path: string): Promise<ReadableBlob | undefined> {
+    const file = await openWholeFile(path, SHARD_BYTES);
+    return file && { ...file, onDiscard: () => () => undefined };
+  }
+
+  /** The blob that a file of a snapshot leads to, if it is there: for commits whose file list nobody has kept. */
+  async findLinked(
+    repo: RepoRef,
+    commit: CommitId,
+    path: string,
+  ): Promise<{ readonly blob: BlobId; readonly sizeBytes: number } | undefined> {
+    const blob = await findLinkedBlob(this.#folderOf(repo), commit, path);
+    const found = blob && (await this.find(blob, { repo }));
+    return blob && found && { blob, sizeBytes: found.sizeBytes };
+  }
+
+  /** huggingface_hub has noted that the origin has no such file. */
+  async isKnownAbsent(repo: RepoRef, commit: CommitId, path: string): Promise<boolean> {
+    return isMarkedAbsent(this.#folderOf(repo), commit, path);
+  }
+
+  /** The branches and tags that are known, and what they pointed at. */
+  async listRefs(repo: RepoRef): Promise<readonly { readonly revision: Revision; readonly commit: CommitId }[]> {
+    return listRefs(this.#folderOf(repo));
+  }
+
   /**
    * Opens a blob for peers to read from, whole or arriving. What is open stays readable when the file is removed.
    *
@@ -229,6 +297,7 @@ export class BlobStore {
       const spec = { blob, sizeBytes, shardBytes, repo };
       const staging: Staging = await this.stagingFiles.open(spec, folder, free, { signal });
       this.#open.set(blob, staging);
+      for (const tell of this.#awaited.get(blob) ?? []) tell(staging);
       return { kind: "staging", staging };
     } catch (error) {
       await release();

@@ -1,6 +1,6 @@
 /** A blob opened for peers to read from: a whole file of the cache, or a staging file as far as it is written. */
 import { type FileHandle, open } from "node:fs/promises";
-import { SwarmError } from "@swarmd/protocol";
+import { SwarmError, shardAt, shardEnd, shardStart } from "@swarmd/protocol";
 import { errnoOf, toStoreError } from "./disk-faults.js";
 import type { Staging } from "./staging.js";
 
@@ -17,6 +17,11 @@ export interface OpenBlob {
   /** Calls back whenever more is in the file; the returned function takes it back. */
   onRise(callback: () => void): () => void;
   close(): Promise<void>;
+}
+
+/** The same for local readers, who have to hear when what they read turns out to be wrong. */
+export interface ReadableBlob extends OpenBlob {
+  onDiscard(callback: (startBytes: number, endBytes: number) => void): () => void;
 }
 
 /** @returns `undefined` when the file is gone. @throws SwarmError STORE_FAULT */
@@ -50,6 +55,47 @@ export async function openStagingFile(staging: Staging): Promise<OpenBlob | unde
     servableUpTo: (positionBytes) => staging.filledUpTo(positionBytes),
     onRise: (callback) => staging.onFilled(callback),
   };
+}
+
+/**
+ * The same for local readers, who get only what somebody vouches for: shards that are checked, and the start of one whose bytes come
+ * from the origin alone.
+ */
+export async function openForReaders(staging: Staging): Promise<ReadableBlob | undefined> {
+  const { path, sizeBytes, shardBytes } = staging;
+  const file = await openToRead(path);
+  if (file === undefined) return undefined;
+  return {
+    ...readerOf(file, path),
+    sizeBytes,
+    shardBytes,
+    servableUpTo: (positionBytes) => readableUpTo(staging, positionBytes),
+    onRise: (callback) => {
+      const ends = [staging.onFilled(callback), staging.onJudged(callback)];
+      return () => {
+        for (const end of ends) end();
+      };
+    },
+    onDiscard: (callback) =>
+      staging.onJudged((shard, fate) => {
+        if (fate === "discarded") callback(shardStart(shard, shardBytes), shardEnd(shard, sizeBytes, shardBytes));
+      }),
+  };
+}
+
+function readableUpTo(staging: Staging, positionBytes: number): number {
+  const { sizeBytes, shardBytes } = staging;
+  let at = positionBytes;
+  while (at < sizeBytes) {
+    const shard = shardAt(at, shardBytes);
+    const end = shardEnd(shard, sizeBytes, shardBytes);
+    // Bytes of peers in a shard that is not checked are nobody's word yet.
+    if (!staging.isChecked(shard)) {
+      return Math.max(at, Math.min(end, staging.guestsFrom(shard), staging.filledUpTo(at)));
+    }
+    at = end;
+  }
+  return sizeBytes;
 }
 
 async function openToRead(path: string): Promise<FileHandle | undefined> {

@@ -1,10 +1,10 @@
 /** The folders that readers open: `snapshots/<commit>/` with links to blobs, and `refs/` that name commits. */
 import { randomBytes } from "node:crypto";
-import { lstat, mkdir, readFile, readlink, rename, rm, stat, symlink } from "node:fs/promises";
-import { join } from "node:path";
+import { lstat, mkdir, readdir, readFile, readlink, rename, rm, stat, symlink } from "node:fs/promises";
+import { basename, join, relative, sep } from "node:path";
 import { type BlobId, type CommitId, checkFileNames, isCommitId, type Revision, SwarmError } from "@swarmd/protocol";
 import { writeAtomically } from "./atomic-file.js";
-import { blobPath, linkTarget, refPath, snapshotPath } from "./cache-layout.js";
+import { blobPath, findBlobOfName, linkTarget, noExistPath, refPath, snapshotPath } from "./cache-layout.js";
 import { errnoOf, toStoreError } from "./disk-faults.js";
 import { placeFile } from "./place-file.js";
 
@@ -105,4 +105,34 @@ export async function readRef(repoFolder: string, revision: Revision): Promise<C
   const text = await readFile(refPath(repoFolder, revision), "utf8").catch(() => "");
   const commit = text.trim();
   return isCommitId(commit) ? commit : undefined;
+}
+
+/** The blob that the snapshot's link names, as far as the link makes sense. */
+export async function findLinkedBlob(repoFolder: string, commit: CommitId, path: string): Promise<BlobId | undefined> {
+  checkFileNames([path]);
+  const target = await readlink(join(snapshotPath(repoFolder, commit), ...path.split("/"))).catch(() => undefined);
+  const blob = target === undefined ? undefined : findBlobOfName(basename(target));
+  return blob !== undefined && target === linkTarget(path, blob) ? blob : undefined;
+}
+
+/** huggingface_hub has asked for this file before, and it was not there. */
+export async function isMarkedAbsent(repoFolder: string, commit: CommitId, path: string): Promise<boolean> {
+  checkFileNames([path]);
+  return stat(join(noExistPath(repoFolder, commit), ...path.split("/"))).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
+/** Every ref that was written, by its name. */
+export async function listRefs(repoFolder: string): Promise<{ revision: Revision; commit: CommitId }[]> {
+  const folder = join(repoFolder, "refs");
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  const refs: { revision: Revision; commit: CommitId }[] = [];
+  for (const entry of entries.filter((one) => one.isFile())) {
+    const name = relative(folder, join(entry.parentPath, entry.name)).split(sep).join("/");
+    const commit = await readRef(repoFolder, name as Revision);
+    if (commit !== undefined) refs.push({ revision: name as Revision, commit });
+  }
+  return refs.sort((a, b) => (a.revision < b.revision ? -1 : 1));
 }

@@ -109,6 +109,8 @@ export class Staging {
   readonly #claims: ShardClaims;
   readonly #borrowers = new Map<number, FileBorrower>();
   #nextBorrower = OWN_WRITES + 1;
+  /** Per shard that is not checked, from which byte on peers may write to it. */
+  readonly #peersFrom = new Map<number, number>();
   readonly #risen = new Set<() => void>();
   #isClosed = false;
   #isSealed = false;
@@ -325,6 +327,7 @@ export class Staging {
     if (this.#isClosed) return;
     this.#watermarks.delete(shard);
     this.#checked.set(shard, hash);
+    this.#peersFrom.delete(shard);
     this.#grounds.set(shard, ground);
     this.#deps.journal.noteGround(shard, toGroundRecord(ground));
     this.#note({ shard, bytes: this.#lengthOf(shard), hash });
@@ -366,6 +369,21 @@ export class Staging {
     return this.#grounds.guestRange(shard);
   }
 
+  /** A peer is asked for these bytes: from now on what comes there may be its, until the shards are checked. */
+  expectGuest(startBytes: number, endBytes: number): void {
+    for (let at = startBytes; at < endBytes; ) {
+      const shard = shardAt(at, this.shardBytes);
+      if (!this.#checked.has(shard)) this.#peersFrom.set(shard, Math.min(at, this.#peersFrom.get(shard) ?? at));
+      at = shardStart(shard + 1, this.shardBytes);
+    }
+  }
+
+  /** The first byte of a shard that is not checked which may be a peer's; beyond its end if all there is came from the origin. */
+  guestsFrom(shard: number): number {
+    const none = Number.POSITIVE_INFINITY;
+    return Math.min(this.#peersFrom.get(shard) ?? none, this.#grounds.guestRange(shard)?.startBytes ?? none);
+  }
+
   /** Calls back for every shard that is checked or discarded; the returned function takes it back. */
   onJudged(listener: ShardListener): () => void {
     this.#judged.add(listener);
@@ -388,6 +406,7 @@ export class Staging {
       this.#filled[shard] = 0;
       this.#claims.forget(shard);
       this.#grounds.forget(shard);
+      this.#peersFrom.delete(shard);
       this.#prefixShard = Math.min(this.#prefixShard, shard);
       this.#deps.journal.noteDropped(shard);
       for (const listener of [...this.#judged]) listener(shard, "discarded");

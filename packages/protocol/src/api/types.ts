@@ -190,6 +190,8 @@ export interface NodeStatus {
   readonly pulls: readonly PullStatus[];
   /** What others know this node by; `null` with `--no-peer`. */
   readonly self: { readonly id: string; readonly addresses: readonly string[] } | null;
+  /** What programs set HF_ENDPOINT to; `null` with `--no-gateway`. */
+  readonly gateway: string | null;
   /** Nodes of this LAN that can be reached now. */
   readonly peers: readonly PeerStatus[];
   readonly banned: readonly BannedPeer[];

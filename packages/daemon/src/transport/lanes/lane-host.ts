@@ -72,26 +72,36 @@ export class LaneHost {
     if (this.#plain !== undefined && !options.isPrivate) {
       return this.#plain.tickets.issue(peer, blob, this.#deps.nowMs());
     }
-    this.#encrypted ??= this.#openEncrypted(0).catch((error) => {
-      this.#encrypted = undefined;
-      throw error;
-    });
-    const { server, tickets } = await this.#encrypted;
+    const { server, tickets } = await this.#encryptedDoor();
     const { certificateSha256 } = server;
     if (certificateSha256 === undefined) throw new SwarmError("INTERNAL", "the TLS lane has no certificate");
     return { ...tickets.issue(peer, blob, this.#deps.nowMs()), certificateSha256, port: server.port };
   }
 
+  /** Opens the TLS door before anybody asks: making a certificate may take a second, and the first asker would lose patience. */
+  prepareEncrypted(): void {
+    // Whoever asks for a ticket tries again, and hears why not.
+    void this.#encryptedDoor().catch(() => undefined);
+  }
+
   /** A peer is banned: its tickets are void. What it is being sent goes on; breaking that off is the engine's order. */
   async revoke(peer: NodeId): Promise<void> {
     this.#plain?.tickets.revoke(peer);
-    (await this.#encrypted)?.tickets.revoke(peer);
+    (await this.#encrypted?.catch(() => undefined))?.tickets.revoke(peer);
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
     const encrypted = await this.#encrypted?.catch(() => undefined);
     await Promise.all([this.#plain?.server.stop(), encrypted?.server.stop()]);
+  }
+
+  #encryptedDoor(): Promise<Door> {
+    this.#encrypted ??= this.#openEncrypted(0).catch((error) => {
+      this.#encrypted = undefined;
+      throw error;
+    });
+    return this.#encrypted;
   }
 
   async #openEncrypted(port: number): Promise<Door> {

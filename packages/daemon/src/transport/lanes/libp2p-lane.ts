@@ -67,7 +67,7 @@ export class Libp2pLane {
       const { blob, startBytes, endBytes } = decodeShardRequest(await readMessage(messages, this.#idle(total)));
       const signal = AbortSignal.any([total, leaving(messages, total)]);
       const answer = await this.#deps.handler.handle({ peer, blob, startBytes, endBytes }, { signal });
-      if (answer.kind === "serve") return this.#serve(messages, answer, total);
+      if (answer.kind === "serve") return this.#serve(messages, answer, total, signal);
       const { kind: _, sizeBytes: __, ...refusal } = answer;
       await messages.write(encodeShardAnswer({ type: "refusal", refusal }), { signal: this.#idle(total) });
     });
@@ -91,7 +91,8 @@ export class Libp2pLane {
     this.#stopped.abort(new SwarmError("INTERRUPTED", "the node is stopping"));
   }
 
-  async #serve(messages: MessageStream, service: LaneService, total: AbortSignal): Promise<void> {
+  /** @param left aborts when the asker is gone, also while there is nothing to send. */
+  async #serve(messages: MessageStream, service: LaneService, total: AbortSignal, left: AbortSignal): Promise<void> {
     const { sizeBytes, startBytes, endBytes } = service;
     const outlet: LaneOutlet = {
       // A copy (a Buffer's `slice` is none): the muxer keeps it until the socket takes it, and the caller writes into the chunk again.
@@ -99,7 +100,7 @@ export class Libp2pLane {
     };
     // A service must be sent, even to nobody: only then is its upload slot free again.
     const gone = new AbortController();
-    const signal = AbortSignal.any([total, gone.signal]);
+    const signal = AbortSignal.any([left, gone.signal]);
     await messages
       .write(encodeShardAnswer({ type: "bytes", sizeBytes, startBytes, endBytes }), { signal: this.#idle(total) })
       .catch((error: unknown) => gone.abort(toPeerError(error, "answering a peer", total)));

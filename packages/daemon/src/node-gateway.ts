@@ -1,0 +1,80 @@
+/** The gateway of a node, joined to the rooms that it speaks for. */
+import { performance } from "node:perf_hooks";
+import type { NodeConfig } from "./config.js";
+import { makeGateway } from "./gateway/gateway.js";
+import type { GatewayServer } from "./gateway/gateway-server.js";
+import { ResponseOutlets } from "./gateway-outlets.js";
+import type { Logger } from "./observe/logger.js";
+import type { Origin } from "./origin/origin.js";
+import { FileDemands } from "./pull/file-demands.js";
+import type { Anchors, RepoMembers } from "./pull/ports.js";
+import type { Pulls } from "./pull/pulls.js";
+import type { Pump } from "./pump.js";
+import type { BlobStore } from "./store/blob-store.js";
+import type { VisibilityRecords } from "./store/visibility-records.js";
+
+export interface GatewayRooms {
+  readonly origin: Origin;
+  readonly store: BlobStore;
+  readonly visibility: VisibilityRecords;
+  readonly members: RepoMembers;
+  readonly proofs: Anchors;
+  readonly pump: Pump;
+  readonly pulls: Pulls;
+  readonly logger: Logger;
+}
+
+export interface NodeGateway {
+  /** Where it listens. */
+  readonly host: string;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** @returns `undefined` where the gateway is switched off. @throws SwarmError ADDRESS_IN_USE */
+export async function openGateway(config: NodeConfig, rooms: GatewayRooms): Promise<NodeGateway | undefined> {
+  const { gateway: where, endpoint, offline, token, workers, noPeer } = config;
+  if (where === undefined) return undefined;
+  const { origin, store, visibility, members, proofs, pump, pulls, logger } = rooms;
+  const demands = new FileDemands(
+    { workers, noPeer, offline },
+    {
+      store,
+      locators: origin.sources,
+      anchors: proofs,
+      wants: pump,
+      newPull: () => pulls.newId(),
+      onFetched: (sources) => pulls.count(sources),
+    },
+  );
+  const server: GatewayServer = makeGateway(
+    { ...where, endpoint, isOffline: offline, hubToken: token },
+    {
+      upstream: origin.relay,
+      lists: {
+        tree: (repo, commit, callerToken, options) =>
+          (callerToken === undefined ? origin.hub : origin.hubFor(callerToken)).tree(repo, commit, options),
+      },
+      visibility,
+      members,
+      store,
+      demands: {
+        // Whoever brings the node's own token needs no other.
+        take: (wanted) => demands.take({ ...wanted, token: wanted.token === token ? undefined : wanted.token }),
+      },
+      focus: pump,
+      outlets: await ResponseOutlets.make(),
+      logger,
+      nowMs: () => performance.now(),
+    },
+  );
+  await server.start();
+  return {
+    host: where.host,
+    port: server.port,
+    async stop() {
+      await server.stop();
+      demands.stop();
+    },
+  };
+}
