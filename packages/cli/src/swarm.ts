@@ -1,9 +1,12 @@
 /** The `swarm` binary. */
+import { addAddCommand } from "./commands/add.js";
 import { addClusterCommand } from "./commands/cluster.js";
 import { addDoctorCommand } from "./commands/doctor.js";
 import { addEnvCommand } from "./commands/env.js";
 import { addLimitsCommand } from "./commands/limits.js";
+import { addLocateCommand } from "./commands/locate.js";
 import { addLsCommand } from "./commands/ls.js";
+import { addManifestCommand } from "./commands/manifest.js";
 import { addPeersCommand } from "./commands/peers.js";
 import { addPullCommand } from "./commands/pull.js";
 import { addRmCommand } from "./commands/rm.js";
@@ -18,6 +21,9 @@ const program = createProgram(
 );
 for (const add of [
   addPullCommand,
+  addAddCommand,
+  addManifestCommand,
+  addLocateCommand,
   addLsCommand,
   addRmCommand,
   addVerifyCommand,

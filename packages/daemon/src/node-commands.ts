@@ -3,6 +3,7 @@ import { type NodeId, parseNodeId, SwarmError, VERSION } from "@swarmd/protocol"
 import type { Commands, Views } from "./api/ports.js";
 import type { Cluster } from "./cluster/cluster.js";
 import type { NodeConfig } from "./config.js";
+import type { NodeFaces } from "./node-faces.js";
 import { changeLimits, type Rates } from "./node-limits.js";
 import type { Proofs } from "./proofs.js";
 import type { Pulls } from "./pull/pulls.js";
@@ -18,12 +19,13 @@ export interface NodeRooms {
   readonly store: BlobStore;
   readonly verifier: Verifier;
   readonly proofs: Proofs;
+  readonly faces: NodeFaces;
   readonly rates: Rates;
   readonly cluster: Cluster;
   readonly swarm: (PeerList & { unban(peer: NodeId): void }) | undefined;
 }
 
-export function nodeCommands({ pulls, store, verifier, proofs, rates, cluster, swarm }: NodeRooms): Commands {
+export function nodeCommands({ pulls, store, verifier, faces, proofs, rates, cluster, swarm }: NodeRooms): Commands {
   return {
     cluster,
     limit: (request) => changeLimits(rates, request),
@@ -33,7 +35,13 @@ export function nodeCommands({ pulls, store, verifier, proofs, rates, cluster, s
       return { banned: swarm.banned };
     },
     pull: (request, onEvent, { signal }) => pulls.run(request, onEvent, signal),
-    remove: (request, options) => removeFromCache(store, request, options),
+    add: (request, onEvent, options) => faces.add(request, onEvent, options),
+    register: (request) => faces.register(request),
+    async remove(request, options) {
+      const result = await removeFromCache(store, request, options);
+      if (request.dryRun !== true) await faces.removed(result);
+      return result;
+    },
     verify: (request, onEvent, { signal }) =>
       auditCache(store, (path, blob, options) => verifier.verifyBlobOnDisk(path, blob, options), {
         ...request,
@@ -49,16 +57,19 @@ export function nodeViews(
   {
     pulls,
     store,
+    faces,
     swarm,
     gateway,
-  }: Pick<NodeRooms, "pulls" | "store" | "swarm"> & {
+  }: Pick<NodeRooms, "pulls" | "store" | "faces" | "swarm"> & {
     readonly gateway: { readonly host: string; readonly port: number } | undefined;
   },
 ): Views {
   const startedAt = new Date().toISOString();
   const { cacheDir, stateDir, endpoint, workers } = config;
   return {
-    list: (options) => listCache(store, options),
+    list: async (options) => faces.withPublishers(await listCache(store, options)),
+    manifest: (request, options) => faces.manifest(request, options),
+    locate: (request) => faces.locate(request),
     status: async () => ({
       version: VERSION,
       pid: process.pid,

@@ -57,6 +57,11 @@ function renderListing(listing: CacheListing, isLong: boolean): string {
   );
   const lines = revisions.length > 0 ? [bold(heading), ...rows] : [];
   if (partial.length > 0) lines.push(...(lines.length > 0 ? [""] : []), bold("HALF DONE"), ...renderPartial(listing));
+  const published = new Map(revisions.map(({ repo, publisher }) => [repo, publisher]));
+  for (const [repo, publisher] of published) {
+    if (publisher !== undefined)
+      lines.push(dim(`${sanitize(repo)} is published by node ${sanitize(publisher)}, by no origin`));
+  }
   lines.push("", dim(`${formatBytes(totalBytes)} in ${cacheDir}`));
   return `${lines.join("\n")}\n`;
 }

@@ -9,12 +9,16 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { httpStatusOf, SwarmError, toErrorBody, toSwarmError } from "@swarmd/protocol";
 import {
   type JsonRoute,
+  parseAddRequest,
   parseClusterCreateRequest,
   parseClusterInviteRequest,
   parseClusterJoinRequest,
   parseClusterRotateRequest,
   parseLimitsRequest,
+  parseLocateRequest,
+  parseManifestRequest,
   parsePullRequest,
+  parseRegisterRequest,
   parseRemoveRequest,
   parseUnbanRequest,
   parseVerifyRequest,
@@ -179,6 +183,13 @@ function createHandlers({ commands, views }: ApiServerDeps): Handlers {
     clusterLeave: () => commands.cluster.leave(),
     clusterRotate: (body) => commands.cluster.rotate(parseClusterRotateRequest(body)),
     clusterKey: () => commands.cluster.showKey(),
+    manifest: (body, signal) => views.manifest(parseManifestRequest(body), { signal }),
+    locate: (body) => views.locate(parseLocateRequest(body)),
+    register: (body) => commands.register(parseRegisterRequest(body)),
+    add: (body) => {
+      const request = parseAddRequest(body);
+      return (send, signal) => commands.add(request, send, { signal });
+    },
     stop: () => ({ pid: process.pid }),
     pull: (body) => {
       const request = parsePullRequest(body);

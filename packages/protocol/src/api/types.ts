@@ -18,6 +18,8 @@ export interface PullRequest {
   readonly offline?: boolean;
   /** Say what would be pulled; move nothing. */
   readonly dryRun?: boolean;
+  /** Take what this node published under the name: its node id. Not for URLs. */
+  readonly from?: string;
 }
 
 /** What became of one file of a pull. */
@@ -104,6 +106,8 @@ export interface CachedRevision {
   /** ISO 8601. */
   readonly lastModified: string;
   readonly path: string;
+  /** The node that published it, for a repo that no origin vouches for. */
+  readonly publisher?: string;
 }
 
 /** A blob that is still arriving, or was left half done. */

@@ -6,5 +6,7 @@ export * from "./codec.js";
 export * from "./evidence.js";
 export * from "./lanes.js";
 export * from "./limits.js";
+export * from "./publication.js";
+export * from "./shelf.js";
 export * from "./topics.js";
 export * from "./types.js";
