@@ -171,7 +171,9 @@ export class Watch {
 
   #giveUpIfStalled(attempt: Attempt): boolean {
     const idleMs = this.#state.awakeMs - attempt.progressMs;
-    if (idleMs < stallAfterMs(this.#state.gapsMs.at(0.95), attempt.place)) return false;
+    const { gapsMs, relayMs } = this.#state;
+    const isFirst = isPaced(attempt) && relayMs.at(0.5) === 0;
+    if (idleMs < stallAfterMs({ p95GapMs: gapsMs.at(0.95), place: attempt.place, isFirst })) return false;
     if (attempt.source.kind === "peer") this.#faults.blame(attempt, attempt.source.peer);
     this.#leave(attempt, "leave:silent");
     return true;
