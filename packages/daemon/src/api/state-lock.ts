@@ -1,7 +1,8 @@
 /** One node per state folder: a lock file that names its process, and outlives no process. */
 import { randomBytes } from "node:crypto";
-import { link, readFile, rename, unlink, writeFile } from "node:fs/promises";
+import { link, readFile, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { SwarmError } from "@swarmd/protocol";
 
 /** Who holds the lock: a daemon, or a command that runs a node of its own for a while. */
@@ -20,6 +21,8 @@ export interface StateLock {
 
 /** Enough for everybody who starts at the same moment to take their turn at clearing a dead process's lock. */
 const MAX_TRIES = 20;
+/** Longer than it takes to clear one. */
+const TURN_MS = 5;
 
 /**
  * Takes the lock of a state folder, which must exist. The lock of a process that died is cleared.
@@ -36,7 +39,7 @@ export async function acquireStateLock(stateDir: string, command: string): Promi
     await writeFile(draft, content, { mode: 0o600, flag: "wx" });
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       if (await tryLink(draft, path)) return { release: () => releaseLock(path, content) };
-      await clearIfDead(path, stateDir);
+      await clearIfDead(path, draft, stateDir);
     }
   } catch (cause) {
     if (cause instanceof SwarmError) throw cause;
@@ -63,22 +66,34 @@ async function tryLink(draft: string, path: string): Promise<boolean> {
   }
 }
 
+/**
+ * One at a time: whoever finds a dead lock and is slow to remove it would else remove the living one that took its place.
+ *
+ * @throws SwarmError STATE_IN_USE when the holder lives
+ */
+async function clearIfDead(path: string, draft: string, stateDir: string): Promise<void> {
+  if (!(await isDead(path, stateDir))) return;
+  const turn = `${path}.clearing`;
+  if (!(await tryLink(draft, turn))) {
+    const other = parseHolder((await readIfThere(turn)) ?? "");
+    if (other !== undefined && !(await isRunning(other))) await removeIfThere(turn);
+    await sleep(TURN_MS);
+    return;
+  }
+  try {
+    if (await isDead(path, stateDir)) await removeIfThere(path);
+  } finally {
+    await removeIfThere(turn);
+  }
+}
+
 /** @throws SwarmError STATE_IN_USE when the holder lives */
-async function clearIfDead(path: string, stateDir: string): Promise<void> {
+async function isDead(path: string, stateDir: string): Promise<boolean> {
   const content = await readIfThere(path);
-  if (content === undefined) return;
+  if (content === undefined) return false;
   const holder = parseHolder(content);
   if (holder !== undefined && (await isRunning(holder))) throw stateInUse(stateDir, holder);
-  // Somebody may have cleared it and locked anew since it was read; what was moved away tells, and a living lock goes back.
-  const moved = `${path}.dead-${randomBytes(6).toString("hex")}`;
-  try {
-    await rename(path, moved);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
-  }
-  if ((await readIfThere(moved)) !== content) await tryLink(moved, path);
-  await removeIfThere(moved);
+  return true;
 }
 
 async function releaseLock(path: string, content: string): Promise<void> {
