@@ -1,0 +1,67 @@
+/**
+ * Who keeps a blob when several nodes make room at the same moment.
+ *
+ * A node that is about to drop a blob tells a holder that it relies on it, and drops only with that holder's promise. Whoever promises
+ * gives up an intent of its own; of two that intend the same, the one with the higher rank promises and the other refuses, so one of
+ * them keeps it. Because a promise is given by somebody who has the blob at that moment and who needs another promise before it
+ * may drop it in its turn, no order, delay or loss of messages makes two nodes drop what only they have.
+ */
+import type { BlobId, NodeId } from "@swarmd/protocol";
+
+/** A promise holds so long; the node that was promised something has dropped it long before. */
+export const PROMISE_MS = 60_000;
+
+export interface PromisesOptions {
+  readonly self: NodeId;
+  /** The same on all nodes, different for different nodes. */
+  readonly rank: (node: NodeId, blob: BlobId) => number;
+  readonly promiseMs?: number;
+}
+
+export class Promises {
+  readonly #self: NodeId;
+  readonly #rank: PromisesOptions["rank"];
+  readonly #promiseMs: number;
+  /** What we are about to drop, while we ask. */
+  readonly #intents = new Set<BlobId>();
+  readonly #until = new Map<BlobId, number>();
+
+  constructor({ self, rank, promiseMs = PROMISE_MS }: PromisesOptions) {
+    this.#self = self;
+    this.#rank = rank;
+    this.#promiseMs = promiseMs;
+  }
+
+  /** We are about to drop it. @returns `false` when we promised to keep it. */
+  intend(blob: BlobId, nowMs: number): boolean {
+    if (this.isPromised(blob, nowMs)) return false;
+    this.#intents.add(blob);
+    return true;
+  }
+
+  /** We won't drop it after all, or have dropped it. */
+  withdraw(blob: BlobId): void {
+    this.#intents.delete(blob);
+  }
+
+  /** Whether it may be dropped now, in this very turn: nobody was promised it since {@link intend}. */
+  stands(blob: BlobId): boolean {
+    return this.#intents.has(blob);
+  }
+
+  /** A peer is about to drop a blob that we hold at this moment. @returns whether it may rely on us. */
+  promise(peer: NodeId, blob: BlobId, nowMs: number): boolean {
+    if (this.#intents.has(blob) && this.#rank(this.#self, blob) < this.#rank(peer, blob)) return false;
+    this.#intents.delete(blob);
+    this.#until.set(blob, nowMs + this.#promiseMs);
+    return true;
+  }
+
+  isPromised(blob: BlobId, nowMs: number): boolean {
+    const untilMs = this.#until.get(blob);
+    if (untilMs === undefined) return false;
+    if (nowMs < untilMs) return true;
+    this.#until.delete(blob);
+    return false;
+  }
+}
