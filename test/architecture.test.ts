@@ -148,6 +148,12 @@ const ROOMS: readonly Room[] = [
     because: "who is let in is decided over a connection of its own, before any peer is one",
   },
   {
+    at: `${DAEMON}/keeper`,
+    mayImport: [`${DAEMON}/observe`, `${DAEMON}/core/policy`, `${DAEMON}/core/rendezvous.ts`],
+    packages: [PROTOCOL, "node:*"],
+    because: "it keeps the cache within its bounds; files and neighbours are ports to it",
+  },
+  {
     at: `${DAEMON}/pull`,
     mayImport: [`${DAEMON}/observe`],
     packages: [PROTOCOL, "node:*"],
@@ -179,6 +185,7 @@ const JOINTS = [
   "adopt-cache.ts",
   "node-cluster.ts",
   "node-commands.ts",
+  "node-keeper.ts",
   "node-limits.ts",
   "node-gateway.ts",
   "gateway-outlets.ts",

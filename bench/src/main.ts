@@ -4,7 +4,6 @@
  */
 import { cpus, totalmem } from "node:os";
 
-import { bitFlips } from "./bit-flips.js";
 import { cacheFigures } from "./cache/main.js";
 import { coldPull } from "./cold-pull.js";
 import { directLane } from "./direct-lane.js";

@@ -40,6 +40,7 @@ export function testConfig(folders: Folders, endpoint: string, more: Partial<Nod
     maxDownloadBytesPerS: undefined,
     maxOriginBytesPerS: undefined,
     spotCheck: undefined,
+    cache: { policy: "lru", bounds: {}, adoptEvict: false, keepStartup: false },
     logFormat: "json",
     logLevel: "error",
     ...more,

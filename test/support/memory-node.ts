@@ -4,7 +4,15 @@
  */
 import type { Commands, RunningNode, Views } from "@swarmd/daemon";
 import { type ErrorCode, isErrorCode, parseRate, SwarmError, VERSION } from "@swarmd/protocol";
-import type { CachedRevision, DoneEvent, NodeLimits, PullEvent, PullRequest, VerifyEvent } from "@swarmd/protocol/api";
+import type {
+  CachedRevision,
+  DoneEvent,
+  NodeLimits,
+  PinInfo,
+  PullEvent,
+  PullRequest,
+  VerifyEvent,
+} from "@swarmd/protocol/api";
 
 type OnEvent<Event> = (event: Event) => void;
 
@@ -58,6 +66,19 @@ export class MemoryNode implements RunningNode {
       if (node !== "bannedNode") throw new SwarmError("USAGE", `${node} is not banned`);
       return { banned: [] };
     },
+    pin: async ({ target, copies = 1 }) => {
+      this.#pins = [...this.#pins, { repo: target, copies }];
+      return { pins: this.#pins };
+    },
+    unpin: async ({ target }) => {
+      this.#pins = this.#pins.filter(({ repo }) => repo !== target);
+      return { pins: this.#pins };
+    },
+    collect: async () => ({ evicted: [], freedBytes: 0 }),
+    hold: async ({ target }, onEvent, { signal }) => {
+      onEvent({ type: "held", target });
+      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+    },
     limit: (request) => {
       const rates = Object.entries(request).map(([name, text]) => [name, parseRate(text) ?? null]);
       this.#limits = { ...this.#limits, ...Object.fromEntries(rates) };
@@ -65,9 +86,11 @@ export class MemoryNode implements RunningNode {
     },
   };
 
+  #pins: readonly PinInfo[] = [];
   #limits: NodeLimits = { maxUpload: null, maxDownload: null, maxOrigin: null };
 
   readonly views: Views = {
+    pins: () => ({ pins: this.#pins }),
     list: async () => ({
       cacheDir: "/memory/hub",
       revisions: this.#isRemoved ? [] : [MEMORY_REVISION],
@@ -92,6 +115,7 @@ export class MemoryNode implements RunningNode {
       bytesFromOrigin: 0,
       bytesFromPeers: 0,
       bytesFromCache: 0,
+      cacheDecisions: [],
     }),
   };
 

@@ -37,12 +37,12 @@ export const TRACES: readonly Trace[] = [
   },
   {
     name: "scan",
-    about: "Zipf, and every tenth stretch somebody goes through everything once",
+    about: "Zipf, and every fourth stretch somebody goes through everything once",
     make: (options) => {
       const pick = zipfPicker(options);
       let scanned = 0;
       return timed(options, (at) => {
-        const isScanning = Math.floor(at / options.models) % 10 === 9;
+        const isScanning = Math.floor(at / options.models) % 4 === 3;
         return isScanning ? scanned++ % options.models : pick();
       });
     },

@@ -2,9 +2,12 @@
 import { addClusterCommand } from "./commands/cluster.js";
 import { addDoctorCommand } from "./commands/doctor.js";
 import { addEnvCommand } from "./commands/env.js";
+import { addGcCommand } from "./commands/gc.js";
+import { addHoldCommand } from "./commands/hold.js";
 import { addLimitsCommand } from "./commands/limits.js";
 import { addLsCommand } from "./commands/ls.js";
 import { addPeersCommand } from "./commands/peers.js";
+import { addPinCommand, addUnpinCommand } from "./commands/pin.js";
 import { addPullCommand } from "./commands/pull.js";
 import { addRmCommand } from "./commands/rm.js";
 import { addStatusCommand } from "./commands/status.js";
@@ -20,6 +23,10 @@ for (const add of [
   addPullCommand,
   addLsCommand,
   addRmCommand,
+  addPinCommand,
+  addUnpinCommand,
+  addGcCommand,
+  addHoldCommand,
   addVerifyCommand,
   addStatusCommand,
   addPeersCommand,

@@ -42,6 +42,7 @@ describe("loadConfig", () => {
       maxDownloadBytesPerS: undefined,
       maxOriginBytesPerS: undefined,
       spotCheck: 64,
+      cache: { policy: "lru", bounds: {}, adoptEvict: false, keepStartup: false },
       logFormat: "pretty",
       logLevel: "info",
     } satisfies NodeConfig);

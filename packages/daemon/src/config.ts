@@ -1,6 +1,6 @@
 /** All that one node is told. Flags, environment, `config.toml` and defaults end up here; nothing below reads them again. */
 import { join, resolve } from "node:path";
-import { findNearest, findStateDir, parseRate, SwarmError } from "@swarmd/protocol";
+import { findNearest, findStateDir, parseBytes, parseDuration, parseRate, SwarmError } from "@swarmd/protocol";
 import { parseWorkers } from "@swarmd/protocol/api";
 import { LINK_CLASSES, type LinkClass } from "@swarmd/protocol/wire";
 import { parse as parseToml } from "smol-toml";
@@ -12,6 +12,8 @@ import {
   parseHfEndpoint,
   readHfEnvironment,
 } from "./origin/hf-environment.js";
+import { POLICIES, POLICY_NAMES } from "./core/policy/eviction/policies.js";
+import type { KeeperOptions } from "./keeper/keeper.js";
 
 /** Absolute paths, bytes and milliseconds. */
 export interface NodeConfig {
@@ -48,6 +50,8 @@ export interface NodeConfig {
   readonly maxOriginBytesPerS: number | undefined;
   /** One of so many shards that came from peers is compared with the origin; `undefined`: none. */
   readonly spotCheck: number | undefined;
+  /** How far the cache may grow, and what goes then. */
+  readonly cache: KeeperOptions;
   readonly logFormat: "pretty" | "json";
   readonly logLevel: "error" | "warn" | "info" | "debug";
 }
@@ -84,6 +88,14 @@ export interface ConfigFlags {
   readonly maxDownload?: string | undefined;
   readonly maxOrigin?: string | undefined;
   readonly spotCheck?: string | undefined;
+  readonly cachePolicy?: string | undefined;
+  readonly cacheMaxSize?: string | undefined;
+  readonly cacheMaxModels?: string | undefined;
+  readonly cacheTtl?: string | undefined;
+  readonly minFree?: string | undefined;
+  readonly reservePinned?: string | undefined;
+  readonly keepStartup?: boolean | undefined;
+  readonly adoptEvict?: boolean | undefined;
   readonly logFormat?: string | undefined;
   readonly logLevel?: string | undefined;
 }
@@ -124,6 +136,14 @@ const SETTINGS: Readonly<Record<SettingName, { readonly flag: string; readonly e
   maxDownload: { flag: "--max-download", env: "SWARM_MAX_DOWNLOAD", key: "max-download" },
   maxOrigin: { flag: "--max-origin", env: "SWARM_MAX_ORIGIN", key: "max-origin" },
   spotCheck: { flag: "--spot-check", env: "SWARM_SPOT_CHECK", key: "spot-check" },
+  cachePolicy: { flag: "--cache-policy", env: "SWARM_CACHE_POLICY", key: "cache-policy" },
+  cacheMaxSize: { flag: "--cache-max-size", env: "SWARM_CACHE_MAX_SIZE", key: "cache-max-size" },
+  cacheMaxModels: { flag: "--cache-max-models", env: "SWARM_CACHE_MAX_MODELS", key: "cache-max-models" },
+  cacheTtl: { flag: "--cache-ttl", env: "SWARM_CACHE_TTL", key: "cache-ttl" },
+  minFree: { flag: "--min-free", env: "SWARM_MIN_FREE", key: "min-free" },
+  reservePinned: { flag: "--reserve-pinned", env: "SWARM_RESERVE_PINNED", key: "reserve-pinned" },
+  keepStartup: { flag: "--keep-startup", env: "SWARM_KEEP_STARTUP", key: "keep-startup" },
+  adoptEvict: { flag: "--adopt-evict", env: "SWARM_ADOPT_EVICT", key: "adopt-evict" },
   logFormat: { flag: "--log-format", env: "SWARM_LOG_FORMAT", key: "log-format" },
   logLevel: { flag: "--log-level", env: "SWARM_LOG_LEVEL", key: "log-level" },
 };
@@ -175,9 +195,65 @@ export function loadConfig({ flags, env, readFile }: ConfigSources): NodeConfig 
     maxDownloadBytesPerS: parseWith(find("maxDownload"), parseLimit),
     maxOriginBytesPerS: parseWith(find("maxOrigin"), parseLimit),
     spotCheck: hf.offline ? undefined : parseSpotCheck(find("spotCheck")),
+    cache: parseCache(find),
     logFormat: parseWith(find("logFormat"), (found) => parseChoice(found, LOG_FORMATS)) ?? "pretty",
     logLevel: parseWith(find("logLevel"), (found) => parseChoice(found, LOG_LEVELS)) ?? "info",
   };
+}
+
+function parseCache(find: (setting: SettingName) => Found | undefined): KeeperOptions {
+  const ttlMs = parseWith(find("cacheTtl"), (found) => parseQuantity(found, parseDuration));
+  const given = find("cachePolicy");
+  const policy =
+    parseWith(given, (found) => parseChoice(found, POLICY_NAMES)) ?? (ttlMs === undefined ? "lru" : "lru-ttl");
+  if (POLICIES[policy].expires && ttlMs === undefined) {
+    throw new SwarmError("USAGE", `${given?.name} ${policy} needs a time`, {
+      hint: "Give one with --cache-ttl, such as 7d.",
+    });
+  }
+  const maxBytes = parseWith(find("cacheMaxSize"), (found) => parseQuantity(found, parseBytes));
+  const maxModels = parseWith(find("cacheMaxModels"), parseCount);
+  const minFreeBytes = parseWith(find("minFree"), (found) => parseQuantity(found, parseBytes));
+  const reservedPinnedShare = parseWith(find("reservePinned"), parseShare);
+  if (reservedPinnedShare !== undefined && maxBytes === undefined) {
+    throw new SwarmError("USAGE", `${find("reservePinned")?.name} is a share of --cache-max-size, which is not given`);
+  }
+  return {
+    policy,
+    bounds: {
+      ...(maxBytes === undefined ? {} : { maxBytes }),
+      ...(maxModels === undefined ? {} : { maxModels }),
+      ...(minFreeBytes === undefined ? {} : { minFreeBytes }),
+      ...(ttlMs === undefined ? {} : { ttlMs }),
+      ...(reservedPinnedShare === undefined ? {} : { reservedPinnedShare }),
+    },
+    adoptEvict: parseWith(find("adoptEvict"), parseSwitch) ?? false,
+    keepStartup: parseWith(find("keepStartup"), parseSwitch) ?? false,
+  };
+}
+
+/** The parser's message, with the name of the setting before it. */
+function parseQuantity(found: Found, parse: (text: string) => number): number {
+  try {
+    const quantity = parse(String(found.value));
+    if (quantity > 0) return quantity;
+    throw new SwarmError("USAGE", `nothing is too little: ${JSON.stringify(found.value)}`);
+  } catch (error) {
+    const { message, hint } = error as SwarmError;
+    throw new SwarmError("USAGE", `${found.name}: ${message}`, hint === undefined ? {} : { hint });
+  }
+}
+
+function parseCount({ value, name }: Found): number {
+  if (/^[1-9]\d{0,8}$/.test(String(value).trim())) return Number(value);
+  throw new SwarmError("USAGE", `${name} is no whole number above 0: ${JSON.stringify(value)}`);
+}
+
+/** `60%` → 0.6. */
+function parseShare({ value, name }: Found): number {
+  const percent = /^(\d{1,3}(?:\.\d{1,3})?)\s?%$/.exec(String(value).trim())?.[1];
+  if (percent !== undefined && Number(percent) <= 100) return Number(percent) / 100;
+  throw new SwarmError("USAGE", `${name} is no share: ${JSON.stringify(value)}`, { hint: "Write it as 60%." });
 }
 
 interface Layers {

@@ -3,6 +3,7 @@ import { type NodeId, parseNodeId, SwarmError, VERSION } from "@swarmd/protocol"
 import type { Commands, Views } from "./api/ports.js";
 import type { Cluster } from "./cluster/cluster.js";
 import type { NodeConfig } from "./config.js";
+import { keeperCommands, keeperCounts, type NodeKeeper } from "./node-keeper.js";
 import { changeLimits, type Rates } from "./node-limits.js";
 import type { Proofs } from "./proofs.js";
 import type { Pulls } from "./pull/pulls.js";
@@ -21,11 +22,14 @@ export interface NodeRooms {
   readonly rates: Rates;
   readonly cluster: Cluster;
   readonly swarm: (PeerList & { unban(peer: NodeId): void }) | undefined;
+  readonly kept: NodeKeeper;
 }
 
-export function nodeCommands({ pulls, store, verifier, proofs, rates, cluster, swarm }: NodeRooms): Commands {
+export function nodeCommands({ pulls, store, verifier, proofs, rates, cluster, swarm, kept }: NodeRooms): Commands {
   return {
     cluster,
+    ...keeperCommands(kept),
+    collect: ({ dryRun = false }, { signal }) => kept.keeper.collect({ dryRun, signal }),
     limit: (request) => changeLimits(rates, request),
     unban: ({ node }) => {
       if (swarm === undefined) throw new SwarmError("USAGE", "this node goes without peers, so it has banned nobody");
@@ -51,13 +55,15 @@ export function nodeViews(
     store,
     swarm,
     gateway,
-  }: Pick<NodeRooms, "pulls" | "store" | "swarm"> & {
+    kept,
+  }: Pick<NodeRooms, "pulls" | "store" | "swarm" | "kept"> & {
     readonly gateway: { readonly host: string; readonly port: number } | undefined;
   },
 ): Views {
   const startedAt = new Date().toISOString();
   const { cacheDir, stateDir, endpoint, workers } = config;
   return {
+    pins: () => ({ pins: kept.pins.pins }),
     list: (options) => listCache(store, options),
     status: async () => ({
       version: VERSION,
@@ -75,6 +81,7 @@ export function nodeViews(
       peers: swarm?.peers ?? [],
       banned: swarm?.banned ?? [],
       ...pulls.totals,
+      cacheDecisions: keeperCounts(kept.keeper),
     }),
   };
 }

@@ -12,6 +12,7 @@ import type { RunningNode } from "./host.js";
 import { openCluster } from "./node-cluster.js";
 import { nodeCommands, nodeViews } from "./node-commands.js";
 import { openGateway } from "./node-gateway.js";
+import { openKeeper } from "./node-keeper.js";
 import type { Rates } from "./node-limits.js";
 import type { EventLog } from "./observe/events.js";
 import type { Logger } from "./observe/logger.js";
@@ -22,6 +23,7 @@ import { type Clock, Pump } from "./pump.js";
 import type { Admit } from "./serve/ports.js";
 import { AnchorBasis } from "./store/anchor-basis.js";
 import { BlobStore } from "./store/blob-store.js";
+import { CacheBook } from "./store/cache-book.js";
 import { VisibilityRecords } from "./store/visibility-records.js";
 import type { Swarm, SwarmDeps } from "./swarm.js";
 import { limitSource } from "./transfer/limited-source.js";
@@ -67,8 +69,11 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     push({ type: "lost", blob });
     forgetProofs(blob);
   };
-  const store = new BlobStore({ cacheDir, stateDir }, { createShardHasher, events, onLost });
+  const book = new CacheBook({ cacheDir, stateDir }, { events });
+  const onStored = (path: string) => book.noteOwn(path);
+  const store = new BlobStore({ cacheDir, stateDir }, { createShardHasher, events, onLost, onStored });
   await store.start();
+  await book.load();
 
   const visibility = new VisibilityRecords({ path: join(stateDir, "visibility.json"), endpoint });
 
@@ -146,6 +151,9 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   push({ type: "sharing", sharing: cluster.key?.shareGated ?? "nobody" });
   for (const input of early) push(input);
 
+  // keeper: how much of it may stay.
+  const kept = await openKeeper(config, { store, book, events, logger, neighbours: () => undefined });
+
   // pull: what people ask for.
   const pulls = new Pulls(config, {
     origin: origin.hub,
@@ -157,6 +165,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     locators: origin.sources,
     anchors: proofs,
     wants: pump,
+    keeper: kept.keeper,
     nowMs: () => performance.now(),
   });
 
@@ -172,9 +181,10 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     await stop();
     throw error;
   });
+  const rates = { maxOrigin, ...ratesOf(swarm) };
   return {
-    commands: nodeCommands({ pulls, store, verifier, proofs, cluster, swarm, rates: { maxOrigin, ...ratesOf(swarm) } }),
-    views: nodeViews(config, { pulls, store, swarm, gateway }),
+    commands: nodeCommands({ pulls, store, verifier, proofs, cluster, swarm, kept, rates }),
+    views: nodeViews(config, { pulls, store, swarm, gateway, kept }),
     async stop() {
       await gateway?.stop();
       await stop();
@@ -186,6 +196,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     await cluster.stop();
     await swarm?.stop();
     await evidence.stop();
+    await kept.stop();
     await pump.stop();
     await origin.stop();
     await adopted;

@@ -22,6 +22,14 @@ interface StartFlags {
   readonly maxDownload?: string;
   readonly maxOrigin?: string;
   readonly spotCheck?: string;
+  readonly cachePolicy?: string;
+  readonly cacheMaxSize?: string;
+  readonly cacheMaxModels?: string;
+  readonly cacheTtl?: string;
+  readonly minFree?: string;
+  readonly reservePinned?: string;
+  readonly keepStartup?: boolean;
+  readonly adoptEvict?: boolean;
   readonly logFormat?: string;
   readonly logLevel?: string;
 }
@@ -75,6 +83,22 @@ export function addStartCommand(program: Command): void {
         "compare one in so many shards from peers with the origin, or off (default: 64)",
       ).helpGroup("Trust:"),
     )
+    .addOption(
+      new Option("--cache-policy <policy>", "lru, no-evict, ttl or lru-ttl (default: lru)").helpGroup("Cache:"),
+    )
+    .addOption(new Option("--cache-max-size <size>", "all files of the cache, such as 500GB").helpGroup("Cache:"))
+    .addOption(new Option("--cache-max-models <n>", "models in the cache").helpGroup("Cache:"))
+    .addOption(new Option("--cache-ttl <time>", "what was untouched for so long goes, such as 30d").helpGroup("Cache:"))
+    .addOption(
+      new Option("--min-free <size>", "of the disk (default: a tenth of it, unless another bound is given)").helpGroup(
+        "Cache:",
+      ),
+    )
+    .addOption(
+      new Option("--reserve-pinned <share>", "of --cache-max-size, for pinned models, such as 60%").helpGroup("Cache:"),
+    )
+    .addOption(new Option("--keep-startup", "keep what a loader reads first when a model goes").helpGroup("Cache:"))
+    .addOption(new Option("--adopt-evict", "what other tools put into the cache may go too").helpGroup("Cache:"))
     .addOption(new Option("--log-format <format>", "pretty or json (default: pretty)").helpGroup("Log:"))
     .addOption(new Option("--log-level <level>", "error, warn, info or debug (default: info)").helpGroup("Log:"))
     .action(start);

@@ -13,10 +13,14 @@ import {
   parseClusterInviteRequest,
   parseClusterJoinRequest,
   parseClusterRotateRequest,
+  parseCollectRequest,
+  parseHoldRequest,
   parseLimitsRequest,
+  parsePinRequest,
   parsePullRequest,
   parseRemoveRequest,
   parseUnbanRequest,
+  parseUnpinRequest,
   parseVerifyRequest,
   ROUTES,
   type RouteName,
@@ -169,6 +173,14 @@ function createHandlers({ commands, views }: ApiServerDeps): Handlers {
   return {
     status: () => views.status(),
     list: (_body, signal) => views.list({ signal }),
+    pin: (body) => commands.pin(parsePinRequest(body)),
+    unpin: (body) => commands.unpin(parseUnpinRequest(body)),
+    pins: () => views.pins(),
+    collect: (body, signal) => commands.collect(parseCollectRequest(body ?? {}), { signal }),
+    hold: (body) => {
+      const request = parseHoldRequest(body);
+      return (send, signal) => commands.hold(request, send, { signal });
+    },
     remove: (body, signal) => commands.remove(parseRemoveRequest(body), { signal }),
     limits: (body) => commands.limit(parseLimitsRequest(body ?? {})),
     unban: (body) => commands.unban(parseUnbanRequest(body)),

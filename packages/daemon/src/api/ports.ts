@@ -11,15 +11,22 @@ import type {
   ClusterRotated,
   ClusterRotateRequest,
   ClusterStatus,
+  CollectRequest,
+  CollectResult,
+  HoldEvent,
+  HoldRequest,
   LimitsRequest,
   NodeLimits,
   NodeStatus,
+  PinRequest,
+  PinResult,
   PullEvent,
   PullRequest,
   RemoveRequest,
   RemoveResult,
   UnbanRequest,
   UnbanResult,
+  UnpinRequest,
   VerifyEvent,
   VerifyRequest,
 } from "@swarmd/protocol/api";
@@ -48,6 +55,15 @@ export interface Commands {
     options: { readonly signal: AbortSignal },
   ): Promise<void>;
   remove(request: RemoveRequest, options: { readonly signal: AbortSignal }): Promise<RemoveResult>;
+  pin(request: PinRequest): Promise<PinResult>;
+  unpin(request: UnpinRequest): Promise<PinResult>;
+  collect(request: CollectRequest, options: { readonly signal: AbortSignal }): Promise<CollectResult>;
+  /** Holds on to a model until the signal aborts. */
+  hold(
+    request: HoldRequest,
+    onEvent: (event: HoldEvent) => void,
+    options: { readonly signal: AbortSignal },
+  ): Promise<void>;
   verify(
     request: VerifyRequest,
     onEvent: (event: VerifyEvent) => void,
@@ -62,5 +78,6 @@ export interface Commands {
 /** What a person or program can ask. */
 export interface Views {
   list(options: { readonly signal: AbortSignal }): Promise<CacheListing>;
+  pins(): PinResult;
   status(): Promise<NodeStatus>;
 }

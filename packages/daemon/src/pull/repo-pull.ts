@@ -5,6 +5,8 @@ import type {
   AnchorBasis,
   Anchors,
   BlobWants,
+  CacheKeeper,
+  CacheStay,
   KnownVisibility,
   Locators,
   PullStore,
@@ -43,6 +45,7 @@ export interface PullDeps {
   readonly wants: BlobWants;
   readonly members: RepoMembers;
   readonly basis: AnchorBasis;
+  readonly keeper: CacheKeeper;
   readonly nowMs: () => number;
 }
 
@@ -64,6 +67,32 @@ export async function pullRepo(
   }
   const { repo, commit } = plan.manifest;
   for (const { blob, sizeBytes, xetHash } of plan.files) deps.anchors.note(blob, sizeBytes, xetHash);
+  const blobs = new Map(plan.files.map(({ blob, sizeBytes }) => [blob, sizeBytes]));
+  const stay = await deps.keeper.hold({ repo, commit, blobs });
+  try {
+    return await pullPlanned({ request, plan, stay, startedMs }, deps, onEvent, signal);
+  } finally {
+    stay.release();
+  }
+}
+
+async function pullPlanned(
+  {
+    request,
+    plan,
+    stay,
+    startedMs,
+  }: {
+    readonly request: RepoPullRequest;
+    readonly plan: RepoPlan;
+    readonly stay: CacheStay;
+    readonly startedMs: number;
+  },
+  deps: PullDeps,
+  onEvent: (event: PullEvent) => void,
+  signal: AbortSignal,
+): Promise<DoneEvent> {
+  const { repo, commit } = plan.manifest;
   const { present, missing } = await sortByPresence(plan, deps.store);
   const tally = new SourceTally();
   const bytes = plan.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
@@ -71,11 +100,16 @@ export async function pullRepo(
   const about = { repo: formatRepo(repo), revision: plan.manifest.revision, commit, files: plan.files.length, bytes };
   onEvent({ type: "start", ...about, bytesPresent: sizeOf(present) + partialBytes });
 
+  let isAllLinked = true;
   const place = async (files: readonly RepoFile[]): Promise<void> => {
-    for (const file of files) await placeRepoFile(file, { plan, request, store: deps.store, signal });
+    for (const file of files) {
+      const wasLinked = await placeRepoFile(file, { plan, request, store: deps.store, signal });
+      isAllLinked &&= wasLinked;
+    }
   };
   if (!request.dryRun) {
     if (request.offline && !request.peers && missing.length > 0) throw missingOffline(missing);
+    if (missing.length > 0) await stay.makeRoom({ signal });
     for (const { files } of present) {
       await place(files);
       for (const file of files) {
@@ -85,6 +119,8 @@ export async function pullRepo(
     }
     await fetchMissing({ request, plan, missing, present, partialBytes, place, tally }, deps, onEvent, signal);
     await deps.store.writeRef(repo, plan.manifest.revision, commit);
+    if (missing.length === 0) deps.keeper.noteServed(repo, commit, isAllLinked ? "hit" : "link");
+    else deps.keeper.noteUse(repo, commit);
   }
   return {
     type: "done",
@@ -204,7 +240,7 @@ async function fetchMissing(
   }
 }
 
-/** Links one file whose blob is in the cache, into the snapshot and wherever else the user wants it. */
+/** Links one file whose blob is in the cache, into the snapshot and wherever else the user wants it. @returns whether it was linked already */
 async function placeRepoFile(
   { path, blob, sizeBytes }: RepoFile,
   to: {
@@ -213,18 +249,20 @@ async function placeRepoFile(
     readonly store: PullStore;
     readonly signal: AbortSignal;
   },
-): Promise<void> {
+): Promise<boolean> {
   const { store, signal, request } = to;
   const { repo, commit } = to.plan.manifest;
   const file = { commit, path, blob };
-  await store.link({ ...file, repo }, { signal });
-  if (request.out === undefined && request.localDir === undefined) return;
+  const wasLinked = await store.isLinked({ ...file, repo });
+  if (!wasLinked) await store.link({ ...file, repo }, { signal });
+  if (request.out === undefined && request.localDir === undefined) return wasLinked;
   const { path: blobPath } = (await store.find(blob, { repo, sizeBytes })) ?? {};
   if (blobPath === undefined) throw vanished(path, repo);
   if (request.out !== undefined) await store.placeFile(blobPath, request.out, { signal });
   if (request.localDir !== undefined) {
     await store.placeInLocalDir({ ...file, blobPath, localDir: request.localDir }, { signal });
   }
+  return wasLinked;
 }
 
 function vanished(path: string, repo: RepoRef): SwarmError {

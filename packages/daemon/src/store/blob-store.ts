@@ -6,7 +6,7 @@
  * Write order, as huggingface_hub keeps it: blob (synced, then renamed), link, ref.
  */
 import { randomBytes } from "node:crypto";
-import { access, mkdir, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { access, lstat, mkdir, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
   type BlobId,
@@ -70,6 +70,8 @@ export interface BlobStoreDeps {
   readonly events: EventLog;
   /** A blob is no longer in the cache: removed by us, or found to be gone. Others must not count on it any more. */
   readonly onLost?: (blob: BlobId) => void;
+  /** We have put a blob into the cache, at this path. */
+  readonly onStored?: (path: string) => void;
 }
 
 export interface OpenStaging {
@@ -116,6 +118,8 @@ export class BlobStore {
   readonly #awaited = new Map<BlobId, Set<(staging: Staging) => void>>();
   /** What provisional blobs turned out to be, in this run. */
   readonly #digests = new Map<BlobId, FoundBlob & { readonly blob: BlobId }>();
+  /** How many readers each blob has. */
+  readonly #readers = new Map<BlobId, number>();
 
   constructor(opts: BlobStoreOptions, deps: BlobStoreDeps) {
     this.cacheDir = opts.cacheDir;
@@ -269,7 +273,36 @@ export class BlobStore {
     const arriving = staging && (await openStagingFile(staging));
     if (arriving !== undefined) return arriving;
     const found = await this.find(blob);
-    return found && openWholeFile(found.path, SHARD_BYTES);
+    const opened = found && (await openWholeFile(found.path, SHARD_BYTES));
+    return opened && this.#countReader(blob, opened);
+  }
+
+  /** Whether somebody reads the blob through {@link openBlob}, or it is arriving. */
+  isInUse(blob: BlobId): boolean {
+    return this.#open.has(blob) || (this.#readers.get(blob) ?? 0) > 0;
+  }
+
+  #countReader(blob: BlobId, opened: OpenBlob): OpenBlob {
+    const add = (by: number) => {
+      const readers = (this.#readers.get(blob) ?? 0) + by;
+      if (readers > 0) this.#readers.set(blob, readers);
+      else this.#readers.delete(blob);
+    };
+    let isClosed = false;
+    add(1);
+    const close = async () => {
+      if (!isClosed) add(-1);
+      isClosed = true;
+      await opened.close();
+    };
+    return { ...opened, close };
+  }
+
+  /** Keeps others, huggingface_hub among them, away from a blob; `undefined` when somebody has it. @throws SwarmError STORE_FAULT */
+  async tryLock(blob: BlobId, repo: RepoRef): Promise<(() => Promise<void>) | undefined> {
+    if (this.isInUse(blob)) return undefined;
+    const lock = await this.#locks.tryLock(lockPath(this.cacheDir, repo, blob));
+    return lock && (() => lock.release());
   }
 
   /**
@@ -324,6 +357,7 @@ export class BlobStore {
       // Without it, shards are hashed again when somebody asks what they rest on.
       this.#deps.events.emit({ type: "store.grounds-not-kept", blob: verified.blob, message: String(error) });
     });
+    this.#deps.onStored?.(path);
     if (verified.blob !== staging.blob) this.#digests.set(staging.blob, { ...verified, path });
     await staging.finish();
     return path;
@@ -358,6 +392,7 @@ export class BlobStore {
       await linkOrCopy(await realpath(found.path), temporary);
       await rename(temporary, path);
       this.#index.add(blob, path);
+      this.#deps.onStored?.(path);
       return path;
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined);
@@ -380,7 +415,10 @@ export class BlobStore {
         hint: "Something else has removed it; pull again.",
       });
     }
-    return linkIntoSnapshot(this.#folderOf(repo), file, options);
+    const path = await linkIntoSnapshot(this.#folderOf(repo), file, options);
+    // Where there are no links it is a file of its own.
+    if ((await lstat(path)).isFile()) this.#deps.onStored?.(path);
+    return path;
   }
 
   /** Whether the snapshot has this file and it leads to this blob, which is there. */

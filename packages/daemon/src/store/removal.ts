@@ -68,14 +68,14 @@ function chooseRevisions(scanned: ScannedRepo, revision: Revision | undefined): 
   );
 }
 
-interface UnusedBlob {
+export interface UnusedBlob {
   readonly path: string;
   /** Nothing for a blob that is also linked into another repo or folder. */
   readonly freedBytes: number;
 }
 
 /** Blobs of the repo that only the doomed revisions use, and those that no revision uses when all of them go. */
-async function findUnused(scanned: ScannedRepo, doomed: readonly ScannedRevision[]): Promise<UnusedBlob[]> {
+export async function findUnused(scanned: ScannedRepo, doomed: readonly ScannedRevision[]): Promise<UnusedBlob[]> {
   const kept = scanned.revisions.filter((revision) => !doomed.includes(revision));
   const blobsOf = (revisions: readonly ScannedRevision[]) =>
     new Set(revisions.flatMap(({ files }) => files.map(({ blob }) => blob)));
@@ -93,12 +93,14 @@ async function findUnused(scanned: ScannedRepo, doomed: readonly ScannedRevision
   return found;
 }
 
-async function removeRevision({ folder }: ScannedRepo, { commit, refs, path }: ScannedRevision): Promise<void> {
+/** What leads to it: refs, links, notes. Its blobs stay. @throws SwarmError STORE_FAULT */
+export async function removeRevision({ folder }: ScannedRepo, { commit, refs, path }: ScannedRevision): Promise<void> {
   for (const ref of refs) await remove(refPath(folder, ref as Revision));
   for (const gone of [path, treePath(folder, commit), noExistPath(folder, commit)]) await remove(gone);
 }
 
-async function removeBlob(store: BlobStore, path: string): Promise<void> {
+/** @throws SwarmError STORE_FAULT */
+export async function removeBlob(store: BlobStore, path: string): Promise<void> {
   await remove(path);
   const blob = findBlobOfName(basename(path));
   if (blob !== undefined) store.forget(blob, path);
@@ -116,7 +118,7 @@ async function removePartial(store: BlobStore, repo: RepoRef, isDryRun: boolean)
 }
 
 /** A folder that still holds something, such as a staging file, stays. */
-async function removeEmptyFolders(folder: string): Promise<void> {
+export async function removeEmptyFolders(folder: string): Promise<void> {
   const names = ["blobs", "refs", "snapshots", "trees", ".no_exist"];
   for (const path of [...names.map((name) => join(folder, name)), folder]) await removeEmptyTree(path);
 }

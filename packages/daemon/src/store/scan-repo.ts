@@ -16,6 +16,10 @@ export interface ScannedFile {
   readonly contentPath: string | undefined;
   readonly sizeBytes: number;
   readonly mtimeMs: number;
+  /** When it was last read, as far as the mount keeps that. */
+  readonly atimeMs: number;
+  /** Names the content: the same for all links to it, also in other repos. */
+  readonly inode: string;
 }
 
 export interface ScannedRevision {
@@ -48,7 +52,8 @@ export async function scanCache(
   return repos;
 }
 
-async function scanRepo(folder: string, repo: RepoRef, signal: AbortSignal): Promise<ScannedRepo> {
+/** One repo. @throws SwarmError INTERRUPTED on abort. */
+export async function scanRepo(folder: string, repo: RepoRef, signal: AbortSignal): Promise<ScannedRepo> {
   const snapshots = join(folder, "snapshots");
   const names: string[] = await readdir(snapshots).catch(() => []);
   const commits = names.filter(isCommitId);
@@ -78,8 +83,8 @@ async function scanFile(snapshot: string, linkPath: string): Promise<ScannedFile
     const blob = own.isSymbolicLink() ? findBlobOfName(basename(await readlink(linkPath))) : undefined;
     const contentPath = await realpath(linkPath).catch(() => undefined);
     const content = contentPath === undefined ? undefined : await stat(contentPath);
-    const sizeBytes = content?.size ?? 0;
-    return { path, linkPath, blob, contentPath, sizeBytes, mtimeMs: content?.mtimeMs ?? own.mtimeMs };
+    const { size, mtimeMs, atimeMs, dev, ino } = content ?? { ...own, size: 0 };
+    return { path, linkPath, blob, contentPath, sizeBytes: size, mtimeMs, atimeMs, inode: `${dev}:${ino}` };
   } catch {
     // Gone since the folder was read.
     return undefined;

@@ -12,7 +12,17 @@ import type {
   ShareGatedRule,
 } from "./cluster-types.js";
 import { isUrlTarget, parsePullTarget, parseRepoTarget } from "./targets.js";
-import type { LimitsRequest, PullRequest, RemoveRequest, UnbanRequest, VerifyRequest } from "./types.js";
+import type {
+  CollectRequest,
+  HoldRequest,
+  LimitsRequest,
+  PinRequest,
+  PullRequest,
+  RemoveRequest,
+  UnbanRequest,
+  UnpinRequest,
+  VerifyRequest,
+} from "./types.js";
 
 /** More parallel requests than this help nobody, and look like an attack to the origin. */
 export const MAX_WORKERS = 64;
@@ -68,6 +78,41 @@ export function parseRemoveRequest(body: unknown, names: FieldNames = {}): Remov
 export function parseUnbanRequest(body: unknown, names: FieldNames = {}): UnbanRequest {
   const fields = new Fields(body, ["node"], names);
   return { node: parseNodeId(fields.getText("node")) };
+}
+
+/** @throws SwarmError USAGE */
+export function parsePinRequest(body: unknown, names: FieldNames = {}): PinRequest {
+  const fields = new Fields(body, ["target", "copies"], names);
+  return withoutUndefined({
+    target: parseRepoTarget(fields.getText("target")),
+    copies: fields.find("copies", parseCopies),
+  });
+}
+
+/** @throws SwarmError USAGE */
+export function parseUnpinRequest(body: unknown, names: FieldNames = {}): UnpinRequest {
+  const fields = new Fields(body, ["target"], names);
+  return { target: parseRepoTarget(fields.getText("target")) };
+}
+
+/** @throws SwarmError USAGE */
+export function parseCollectRequest(body: unknown, names: FieldNames = {}): CollectRequest {
+  const fields = new Fields(body, ["dryRun"], names);
+  return withoutUndefined({ dryRun: fields.findSwitch("dryRun") });
+}
+
+/** @throws SwarmError USAGE */
+export function parseHoldRequest(body: unknown, names: FieldNames = {}): HoldRequest {
+  const fields = new Fields(body, ["target"], names);
+  return { target: parseRepoTarget(fields.getText("target")) };
+}
+
+/** More nodes than one LAN has. */
+const MOST_COPIES = 1_000;
+
+function parseCopies(value: unknown, name: string): number {
+  if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MOST_COPIES) return value as number;
+  throw new SwarmError("USAGE", `${name} is no whole number from 1 to ${MOST_COPIES}: ${JSON.stringify(value)}`);
 }
 
 /** @throws SwarmError USAGE */

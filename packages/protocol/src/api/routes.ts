@@ -19,9 +19,15 @@ import type {
 } from "./cluster-types.js";
 import type {
   CacheListing,
+  CollectRequest,
+  CollectResult,
+  HoldEvent,
+  HoldRequest,
   LimitsRequest,
   NodeLimits,
   NodeStatus,
+  PinRequest,
+  PinResult,
   PullEvent,
   PullRequest,
   RemoveRequest,
@@ -29,6 +35,7 @@ import type {
   StopResult,
   UnbanRequest,
   UnbanResult,
+  UnpinRequest,
   VerifyEvent,
   VerifyRequest,
 } from "./types.js";
@@ -67,6 +74,11 @@ function stream<Request, Event extends { readonly type: string }>(
 export const ROUTES = {
   status: json<undefined, NodeStatus>("GET", "/v1/status"),
   list: json<undefined, CacheListing>("GET", "/v1/cache"),
+  pin: json<PinRequest, PinResult>("POST", "/v1/pin"),
+  unpin: json<UnpinRequest, PinResult>("POST", "/v1/unpin"),
+  pins: json<undefined, PinResult>("GET", "/v1/pins"),
+  collect: json<CollectRequest, CollectResult>("POST", "/v1/collect"),
+  hold: stream<HoldRequest, HoldEvent>("/v1/hold", { last: "released", skippable: [] }),
   remove: json<RemoveRequest, RemoveResult>("POST", "/v1/remove"),
   pull: stream<PullRequest, PullEvent>("/v1/pull", { last: "done", skippable: ["progress"] }),
   verify: stream<VerifyRequest, VerifyEvent>("/v1/verify", { last: "verified", skippable: [] }),

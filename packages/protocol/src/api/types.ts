@@ -134,6 +134,50 @@ export interface RemoveResult {
   readonly freedBytes: number;
 }
 
+export interface PinRequest {
+  /** `org/model` or `org/model@revision`. */
+  readonly target: string;
+  /** Copies on the LAN, this node's included; 1 if left out. */
+  readonly copies?: number;
+}
+
+export interface UnpinRequest {
+  readonly target: string;
+}
+
+export interface PinInfo {
+  readonly repo: string;
+  readonly revision?: string;
+  readonly copies: number;
+}
+
+export interface PinResult {
+  /** Every pin there is now. */
+  readonly pins: readonly PinInfo[];
+}
+
+export interface CollectRequest {
+  readonly dryRun?: boolean;
+}
+
+/** What went, or would go. */
+export interface CollectResult {
+  readonly evicted: readonly {
+    readonly id: string;
+    readonly bytes: number;
+    readonly why: string;
+    readonly isLastCopy: boolean;
+  }[];
+  readonly freedBytes: number;
+}
+
+export interface HoldRequest {
+  readonly target: string;
+}
+
+/** `held` at once; the hold lasts until the client goes away. */
+export type HoldEvent = { readonly type: "held"; readonly target: string } | { readonly type: "released" } | ErrorEvent;
+
 export interface VerifyRequest {
   /** `org/model[@revision]`; everything in the cache if left out. */
   readonly target?: string;
@@ -199,6 +243,8 @@ export interface NodeStatus {
   readonly bytesFromOrigin: number;
   readonly bytesFromPeers: number;
   readonly bytesFromCache: number;
+  /** The cache's decisions, by policy and action. */
+  readonly cacheDecisions: readonly { readonly policy: string; readonly action: string; readonly count: number }[];
 }
 
 /** A peer and the ways to it, best first. Bytes are counted since the node started. */

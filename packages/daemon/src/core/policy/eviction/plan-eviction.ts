@@ -24,7 +24,7 @@ export function planEviction({ state, policy, bounds, newcomer, nowMs }: Evictio
   const { makesRoom, expires, isBounded } = POLICIES[policy];
   const ledger = new Ledger(state);
   const victims: Victim[] = [];
-  let rest: readonly CachedRevision[] = state.revisions.filter(({ keep }) => keep === undefined);
+  let rest: readonly CachedRevision[] = state.revisions.filter((revision) => revision.keep === undefined);
   if (expires && bounds.ttlMs !== undefined) {
     const { ttlMs } = bounds;
     const hasExpired = ({ lastUsedMs }: CachedRevision) => nowMs - lastUsedMs >= ttlMs;
@@ -119,8 +119,9 @@ function dropSharers(
 }
 
 function take(revision: CachedRevision, why: Victim["why"], ledger: Ledger, victims: Victim[]): void {
-  victims.push({ revision, why, ...ledger.weigh(revision) });
-  ledger.remove(revision);
+  const { freedBytes, isLastCopy } = ledger.weigh(revision);
+  victims.push({ revision, freedBytes, isLastCopy, why });
+  ledger.remove(revision, freedBytes);
 }
 
 function refuse(ledger: Ledger, bounds: CacheBounds, newcomer: Admission | undefined): EvictionPlan | undefined {

@@ -26,24 +26,21 @@ export function findBytesPressure(
   const { maxBytes, minFreeBytes, reservedPinnedShare = 0 } = bounds;
   const neededBytes = newcomer?.neededBytes ?? 0;
   const share = mark === "high" ? 1 : LOW_SHARE;
-  const all: Pressure[] = [];
+  let why: Victim["why"] = "bytes";
+  let worst = 0;
   if (maxBytes !== undefined) {
-    all.push({ why: "bytes", overBytes: ledger.usedBytes + neededBytes - maxBytes * share });
-    const open = maxBytes * (1 - reservedPinnedShare);
+    worst = Math.max(0, ledger.usedBytes + neededBytes - maxBytes * share);
     const comesUnpinned = newcomer?.isPinned === true ? 0 : neededBytes;
-    const overBytes = ledger.unpinnedBytes + comesUnpinned - open * share;
-    if (reservedPinnedShare > 0) all.push({ why: "reserved", overBytes });
+    const overBytes = ledger.unpinnedBytes + comesUnpinned - maxBytes * (1 - reservedPinnedShare) * share;
+    if (reservedPinnedShare > 0 && overBytes > worst) [why, worst] = ["reserved", overBytes];
   }
   if (minFreeBytes !== undefined) {
-    const overBytes = minFreeBytes * (2 - share) - (ledger.freeBytes - neededBytes);
+    const lacking = minFreeBytes * (2 - share) - (ledger.freeBytes - neededBytes);
     const ownBytes = neededBytes * (2 - share) - ledger.freedBytes;
-    all.push({ why: "disk", overBytes: bounds.isMinFreeSoft === true ? Math.min(overBytes, ownBytes) : overBytes });
+    const overBytes = bounds.isMinFreeSoft === true ? Math.min(lacking, ownBytes) : lacking;
+    if (overBytes > worst) [why, worst] = ["disk", overBytes];
   }
-  const worst = all.reduce<Pressure | undefined>(
-    (most, one) => (most === undefined || one.overBytes > most.overBytes ? one : most),
-    undefined,
-  );
-  return worst === undefined || worst.overBytes <= 0 ? undefined : worst;
+  return worst > 0 ? { why, overBytes: worst } : undefined;
 }
 
 /** Models beyond the bound, once the newcomer is in. */

@@ -1,0 +1,105 @@
+/**
+ * What the keeper room needs of others.
+ *
+ * *purpose:* keeps the cache within its bounds without anybody thinking of it: asks the policy what goes, asks the neighbours whether
+ * it may, and has the store carry it out. *in:* pulls that begin, uses, pins, leases, time. *out:* evictions, decisions in log and event
+ * log. *never:* removes a file itself, or anything that is in use, pinned or not ours.
+ */
+import type { BlobId, CommitId, NodeId, RepoRef } from "@swarmd/protocol";
+
+interface Cancellable {
+  readonly signal: AbortSignal;
+}
+
+/** One file of a snapshot, as the disk has it. */
+export interface KeptFile {
+  readonly path: string;
+  readonly blob: BlobId | undefined;
+  /** `undefined`: its link leads nowhere. */
+  readonly contentPath: string | undefined;
+  readonly sizeBytes: number;
+  readonly mtimeMs: number;
+  readonly atimeMs: number;
+  /** Names the content, whoever leads to it. */
+  readonly inode: string;
+}
+
+export interface KeptRevision {
+  readonly commit: CommitId;
+  readonly refs: readonly string[];
+  readonly files: readonly KeptFile[];
+  readonly mtimeMs: number;
+}
+
+export interface KeptRepo {
+  readonly repo: RepoRef;
+  readonly revisions: readonly KeptRevision[];
+  /** Blobs that no revision uses. */
+  readonly orphans: readonly {
+    readonly blob: BlobId;
+    readonly path: string;
+    readonly sizeBytes: number;
+    readonly mtimeMs: number;
+    readonly inode: string;
+  }[];
+}
+
+/** The cache on the disk. */
+export interface KeeperStore {
+  repos(options: Cancellable): Promise<readonly KeptRepo[]>;
+  /** Something in this repo changes: it is looked at again. */
+  touch(repo: RepoRef): void;
+  disk(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }>;
+  /** Whether somebody reads or writes the blob through this node. */
+  isInUse(blob: BlobId): boolean;
+  isStartupFile(file: { readonly path: string; readonly sizeBytes: number }): boolean;
+  /** When any of its files was last read, by the wall clock, as far as the mount keeps that; asked of the disk anew. */
+  lastReadMs(repo: RepoRef, commit: CommitId, options: Cancellable): Promise<number>;
+  /** @returns bytes freed. @throws SwarmError STORE_FAULT, REVISION_NOT_FOUND, INTERRUPTED */
+  evict(
+    order: {
+      readonly repo: RepoRef;
+      readonly commit: CommitId;
+      readonly keepStartup: boolean;
+      readonly isStillDue: () => boolean;
+    },
+    options: Cancellable,
+  ): Promise<number>;
+  /** @throws SwarmError STORE_FAULT */
+  evictOrphan(repo: RepoRef, orphan: KeptRepo["orphans"][number], options: Cancellable): Promise<number>;
+}
+
+/** What is remembered between runs. */
+export interface KeeperBook {
+  isOwn(path: string): boolean;
+  noteUse(repo: RepoRef, commit: CommitId, atMs: number): void;
+  lastUseMs(repo: RepoRef, commit: CommitId): number | undefined;
+}
+
+export interface PinRecord {
+  /** `org/model`, with its type where it is no model. */
+  readonly repo: string;
+  /** A branch, tag or commit; all revisions when left out. */
+  readonly revision?: string;
+  /** On the LAN, this node's included. */
+  readonly copies: number;
+}
+
+export interface PinBook {
+  readonly pins: readonly PinRecord[];
+}
+
+/** The other nodes. A node that goes without has none. */
+export interface Neighbours {
+  readonly self: NodeId;
+  /** Those that hold all of it, as far as they said. */
+  holders(blob: BlobId): readonly NodeId[];
+  /** Asks a holder to keep these. @returns those that it promised. @throws SwarmError PEER_* when it does not say */
+  askToKeep(peer: NodeId, blobs: readonly BlobId[], options: Cancellable): Promise<readonly BlobId[]>;
+}
+
+/** A line for people and programs. */
+export interface KeeperLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
