@@ -186,6 +186,7 @@ const JOINTS = [
   "node-cluster.ts",
   "node-commands.ts",
   "node-keeper.ts",
+  "copies.ts",
   "node-limits.ts",
   "node-gateway.ts",
   "gateway-outlets.ts",

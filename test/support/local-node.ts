@@ -41,6 +41,7 @@ export function testConfig(folders: Folders, endpoint: string, more: Partial<Nod
     maxOriginBytesPerS: undefined,
     spotCheck: undefined,
     cache: { policy: "lru", bounds: {}, adoptEvict: false, keepStartup: false },
+    refuseCopies: false,
     logFormat: "json",
     logLevel: "error",
     ...more,

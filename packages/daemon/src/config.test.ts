@@ -43,6 +43,7 @@ describe("loadConfig", () => {
       maxOriginBytesPerS: undefined,
       spotCheck: 64,
       cache: { policy: "lru", bounds: {}, adoptEvict: false, keepStartup: false },
+      refuseCopies: false,
       logFormat: "pretty",
       logLevel: "info",
     } satisfies NodeConfig);

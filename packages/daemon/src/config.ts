@@ -52,6 +52,8 @@ export interface NodeConfig {
   readonly spotCheck: number | undefined;
   /** How far the cache may grow, and what goes then. */
   readonly cache: KeeperOptions;
+  /** No copies are taken that other nodes want kept. */
+  readonly refuseCopies: boolean;
   readonly logFormat: "pretty" | "json";
   readonly logLevel: "error" | "warn" | "info" | "debug";
 }
@@ -96,6 +98,7 @@ export interface ConfigFlags {
   readonly reservePinned?: string | undefined;
   readonly keepStartup?: boolean | undefined;
   readonly adoptEvict?: boolean | undefined;
+  readonly refuseCopies?: boolean | undefined;
   readonly logFormat?: string | undefined;
   readonly logLevel?: string | undefined;
 }
@@ -144,6 +147,7 @@ const SETTINGS: Readonly<Record<SettingName, { readonly flag: string; readonly e
   reservePinned: { flag: "--reserve-pinned", env: "SWARM_RESERVE_PINNED", key: "reserve-pinned" },
   keepStartup: { flag: "--keep-startup", env: "SWARM_KEEP_STARTUP", key: "keep-startup" },
   adoptEvict: { flag: "--adopt-evict", env: "SWARM_ADOPT_EVICT", key: "adopt-evict" },
+  refuseCopies: { flag: "--refuse-copies", env: "SWARM_REFUSE_COPIES", key: "refuse-copies" },
   logFormat: { flag: "--log-format", env: "SWARM_LOG_FORMAT", key: "log-format" },
   logLevel: { flag: "--log-level", env: "SWARM_LOG_LEVEL", key: "log-level" },
 };
@@ -196,6 +200,7 @@ export function loadConfig({ flags, env, readFile }: ConfigSources): NodeConfig 
     maxOriginBytesPerS: parseWith(find("maxOrigin"), parseLimit),
     spotCheck: hf.offline ? undefined : parseSpotCheck(find("spotCheck")),
     cache: parseCache(find),
+    refuseCopies: parseWith(find("refuseCopies"), parseSwitch) ?? false,
     logFormat: parseWith(find("logFormat"), (found) => parseChoice(found, LOG_FORMATS)) ?? "pretty",
     logLevel: parseWith(find("logLevel"), (found) => parseChoice(found, LOG_LEVELS)) ?? "info",
   };

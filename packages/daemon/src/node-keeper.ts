@@ -1,11 +1,12 @@
 /** The keeper room of a node, joined to the rest of it: the store's files, the neighbours' promises, people's pins. */
 import { statfs } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
-import { formatRepo, parseRepoSpec, SwarmError } from "@swarmd/protocol";
+import { type BlobId, formatRepo, parseRepoSpec, SwarmError } from "@swarmd/protocol";
 import type { HoldEvent, HoldRequest, PinRequest, PinResult, UnpinRequest } from "@swarmd/protocol/api";
 import type { NodeConfig } from "./config.js";
 import { Keeper } from "./keeper/keeper.js";
 import type { Neighbours } from "./keeper/ports.js";
+import { Replicas } from "./keeper/replicas.js";
 import { UseClock } from "./keeper/use-clock.js";
 import type { EventLog } from "./observe/events.js";
 import type { Logger } from "./observe/logger.js";
@@ -25,17 +26,20 @@ export interface NodeKeeperDeps {
   readonly logger: Logger;
   /** Absent on a node that goes without peers, and before it has started. */
   readonly neighbours: () => Neighbours | undefined;
+  /** Whether peers may know that this node has something to do with a blob. */
+  readonly mayTellOf: (blob: BlobId) => boolean;
 }
 
 export interface NodeKeeper {
   readonly keeper: Keeper;
   readonly pins: Pins;
+  readonly replicas: Replicas;
   stop(): Promise<void>;
 }
 
 /** Reads what is remembered of the cache. */
 export async function openKeeper(config: NodeConfig, deps: NodeKeeperDeps): Promise<NodeKeeper> {
-  const { store, book, events, logger, neighbours } = deps;
+  const { store, book, events, logger, neighbours, mayTellOf } = deps;
   const pins = new Pins(config.stateDir);
   await pins.load();
   const scans = new RepoScans(store.cacheDir);
@@ -58,6 +62,7 @@ export async function openKeeper(config: NodeConfig, deps: NodeKeeperDeps): Prom
     book,
     pins,
     neighbours,
+    mayTellOf,
     clock: new UseClock({
       wallMs: Date.now(),
       newestUseMs: book.newestUseMs,
@@ -68,10 +73,15 @@ export async function openKeeper(config: NodeConfig, deps: NodeKeeperDeps): Prom
     logger,
   });
   keeper.start();
+  const find: Keeper["findPinned"] = (pin, options) => keeper.findPinned(pin, options);
+  const replicas = new Replicas({ pins, neighbours, find, logger });
+  replicas.start();
   return {
     keeper,
     pins,
+    replicas,
     stop: async () => {
+      await replicas.stop();
       await keeper.stop();
       await book.stop();
     },
@@ -79,11 +89,12 @@ export async function openKeeper(config: NodeConfig, deps: NodeKeeperDeps): Prom
 }
 
 /** What people order of the keeper. */
-export function keeperCommands({ keeper, pins }: NodeKeeper) {
+export function keeperCommands({ keeper, pins, replicas }: NodeKeeper) {
   return {
     pin: async ({ target, copies = 1 }: PinRequest): Promise<PinResult> => {
       const { repo, revision } = parseRepoSpec(target);
       await pins.add({ repo: formatRepo(repo), ...(revision === undefined ? {} : { revision }), copies });
+      replicas.lookSoon();
       return { pins: pins.pins };
     },
     unpin: async ({ target }: UnpinRequest): Promise<PinResult> => {

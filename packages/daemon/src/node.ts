@@ -5,6 +5,7 @@ import { type BlobId, SHARD_BYTES, VERSION } from "@swarmd/protocol";
 import { adoptCache } from "./adopt-cache.js";
 import type { ClusterKey } from "./cluster/ports.js";
 import type { NodeConfig } from "./config.js";
+import { CopyDesk, neighboursOf } from "./copies.js";
 import { Engine, SWARM_DEFAULTS, type SwarmOptions } from "./core/engine.js";
 import type { Input } from "./core/messages.js";
 import { Evidence } from "./evidence.js";
@@ -127,6 +128,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
       isPrivate: (blob) => engine.isPrivate(blob),
       hasAccess: (blob) => engine.hasAccess(blob),
       answer: (peer, request) => cluster.answer(peer, request),
+      answerAboutCopies: (peer, request) => copies.answer(peer, request),
     });
   }
 
@@ -152,7 +154,9 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   for (const input of early) push(input);
 
   // keeper: how much of it may stay.
-  const kept = await openKeeper(config, { store, book, events, logger, neighbours: () => undefined });
+  const mayTellOf = (blob: BlobId) => engine.isPrivate(blob) === false;
+  const around = swarm && neighboursOf(swarm, (blob) => engine.holders(blob));
+  const kept = await openKeeper(config, { store, book, events, logger, mayTellOf, neighbours: () => around });
 
   // pull: what people ask for.
   const pulls = new Pulls(config, {
@@ -169,6 +173,9 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     nowMs: () => performance.now(),
   });
 
+  const takesCopies = !config.refuseCopies;
+  const copies = new CopyDesk({ keeper: kept.keeper, store, pulls, logger, mayTellOf, takesCopies });
+
   // announce: what was here before is offered once it is known to be public.
   const adopting = new AbortController();
   const { offline, noPeer } = config;
@@ -181,6 +188,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     await stop();
     throw error;
   });
+  const rates = { maxOrigin, ...ratesOf(swarm) };
   const rates = { maxOrigin, ...ratesOf(swarm) };
   return {
     commands: nodeCommands({ pulls, store, verifier, proofs, cluster, swarm, kept, rates }),
@@ -196,6 +204,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     await cluster.stop();
     await swarm?.stop();
     await evidence.stop();
+    await copies.stop();
     await kept.stop();
     await pump.stop();
     await origin.stop();

@@ -7,6 +7,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type BlobId, type NodeId, SwarmError, toSwarmError, VERSION } from "@swarmd/protocol";
 import type { BannedPeer, PeerStatus } from "@swarmd/protocol/api";
 import {
+  COPIES_PROTOCOL,
+  type CopiesRequest,
+  type CopiesResponse,
   LIBP2P_LINK,
   MEMBER_PROTOCOL,
   type MemberRequest,
@@ -29,6 +32,7 @@ import { type PeerList, viewPeer } from "./swarm-views.js";
 import { countSource } from "./transfer/counted-source.js";
 import { limitSource } from "./transfer/limited-source.js";
 import type { FileSource, LaneOpener, RangeSource } from "./transfer/ports.js";
+import { CopiesTalk } from "./transport/copies-talk.js";
 import { DirectLaneClient } from "./transport/lanes/direct-lane-client.js";
 import { LaneChoice } from "./transport/lanes/lane-choice.js";
 import { LaneHost } from "./transport/lanes/lane-host.js";
@@ -53,6 +57,8 @@ export interface SwarmDeps {
   readonly hasAccess: (blob: BlobId) => boolean;
   /** Answers members of the cluster. */
   readonly answer: (peer: NodeId, request: MemberRequest) => Promise<MemberAnswer>;
+  /** Answers any peer about copies. */
+  readonly answerAboutCopies: (peer: NodeId, request: CopiesRequest) => Promise<CopiesResponse>;
 }
 
 export class Swarm implements LaneOpener, PeerList {
@@ -67,6 +73,7 @@ export class Swarm implements LaneOpener, PeerList {
   /** For peers whose direct lane can't be reached: over the connection that there is. */
   #libp2pLane!: Libp2pLane;
   #talk!: MemberTalk;
+  #copiesTalk!: CopiesTalk;
   /** The cluster it belongs to; `undefined` in open mode. */
   #cluster: ClusterKey | undefined;
   #firstRequest = 1;
@@ -99,7 +106,9 @@ export class Swarm implements LaneOpener, PeerList {
       handler: this.#serve,
       openStream: (...args) => this.#started.openStream(...args),
     });
-    this.#talk = new MemberTalk({ answer, openStream: (...args) => this.#started.openStream(...args) });
+    const openStream: PeerNetwork["openStream"] = (...args) => this.#started.openStream(...args);
+    this.#talk = new MemberTalk({ answer, openStream });
+    this.#copiesTalk = new CopiesTalk({ answer: this.#deps.answerAboutCopies, openStream });
   }
 
   /**
@@ -163,6 +172,7 @@ export class Swarm implements LaneOpener, PeerList {
     this.#serve.stop();
     await this.#libp2pLane.stop();
     this.#talk.stop();
+    this.#copiesTalk.stop();
     await this.#network?.stop();
     await this.#client?.stop();
     await this.#host.stop();
@@ -217,6 +227,15 @@ export class Swarm implements LaneOpener, PeerList {
   /** Asks a member of the cluster. @throws SwarmError PEER_*, INTERRUPTED */
   askMember(peer: NodeId, request: MemberRequest, options: { readonly signal: AbortSignal }): Promise<MemberResponse> {
     return this.#talk.ask(peer, request, options);
+  }
+
+  /** Asks any peer about copies. @throws SwarmError PEER_*, INTERRUPTED */
+  askAboutCopies(
+    peer: NodeId,
+    request: CopiesRequest,
+    options: { readonly signal: AbortSignal },
+  ): Promise<CopiesResponse> {
+    return this.#copiesTalk.ask(peer, request, options);
   }
 
   announce(record: Announcement): void {
@@ -289,6 +308,7 @@ export class Swarm implements LaneOpener, PeerList {
         desk: this.#deps.desk,
         handlers: {
           [SHARD_PROTOCOL]: this.#libp2pLane.take,
+          [COPIES_PROTOCOL]: this.#copiesTalk.take,
           ...(isOpen ? {} : { [MEMBER_PROTOCOL]: this.#talk.take }),
         },
         ...(mdns ? { discovery: mdnsDiscovery({ ...MDNS_DEFAULTS, cluster }) } : {}),

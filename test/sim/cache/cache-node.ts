@@ -75,10 +75,9 @@ export class CacheNode {
 
   /** Another node asks. */
   answer(from: CacheNode, question: Question, model: number, reply: (answer: Answer) => void): void {
-    const now = this.#world.nowMs;
     if (question === "keep") {
       if (!this.held.has(model)) reply("lacks");
-      else reply(this.promises.promise(from.name as NodeId, blobOf(model), now) ? "yes" : "no");
+      else reply(this.promises.promise(from.name as NodeId, blobOf(model)) ? "yes" : "no");
     } else if (this.held.has(model)) reply("yes");
     else if (this.#coming.has(model)) reply("no");
     else if (this.room < this.#world.sizeOf(model)) reply("full");
@@ -113,10 +112,11 @@ export class CacheNode {
     const world = this.#world;
     const blob = blobOf(model);
     const beganMs = world.nowMs;
-    if (!this.held.has(model) || !this.promises.intend(blob, beganMs)) {
+    if (!this.held.has(model)) {
       then();
       return;
     }
+    this.promises.intend(blob);
     const end = (mayDrop: boolean) => {
       if (mayDrop && this.promises.stands(blob) && this.held.get(model)?.isPinned === false) {
         this.held.delete(model);
@@ -201,7 +201,7 @@ export class CacheNode {
         lastUsedMs,
         isOld: false,
         isPinned,
-        keep: isPinned ? "pin" : this.promises.isPromised(blobOf(model), world.nowMs) ? "promised" : undefined,
+        keep: isPinned ? "pin" : undefined,
         blobs: [index],
       })),
       disk: { freeBytes: Number.MAX_SAFE_INTEGER, totalBytes: Number.MAX_SAFE_INTEGER },

@@ -1,6 +1,6 @@
 /** `swarm pin`, `swarm unpin`: what stays, however full the cache is. */
 import { type PinInfo, parsePinRequest, parseUnpinRequest } from "@swarmd/protocol/api";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Client } from "../connection.js";
 import { withInterrupt } from "../interrupt.js";
 import { withNode } from "../node-access.js";
@@ -9,6 +9,7 @@ import { renderTable } from "../table.js";
 import { sanitize } from "../text.js";
 
 interface PinFlags {
+  readonly replicas?: string;
   readonly json?: boolean;
   readonly stateDir?: string;
 }
@@ -16,12 +17,14 @@ interface PinFlags {
 export function addPinCommand(program: Command): void {
   const command = addCommand(program, "pin", "keep a model, however full the cache is", "Models:")
     .argument("[target]", "ORG/MODEL[@REV]; without it, lists the pins")
+    .addOption(new Option("--replicas <k>", "copies on the LAN, this node's included (default: 1)").helpGroup("How:"))
     .addOption(jsonOption())
     .addOption(stateDirOption())
     .action(pin);
   addExamples(command, [
     ["swarm pin org/model", "whatever revision is current"],
     ["swarm pin org/model@v1.0", "this one"],
+    ["swarm pin org/model --replicas 3", "and see to it that three nodes of the LAN have it"],
     ["swarm pin", "what is pinned"],
   ]);
 }
@@ -40,7 +43,9 @@ async function pin(target: string | undefined, flags: PinFlags): Promise<void> {
     process.stdout.write(flags.json === true ? `${JSON.stringify({ pins })}\n` : renderPins(pins));
     return;
   }
-  const request = parsePinRequest({ target });
+  const { replicas } = flags;
+  const copies = replicas === undefined ? undefined : /^\d{1,9}$/.test(replicas) ? Number(replicas) : replicas;
+  const request = parsePinRequest({ target, copies }, { copies: "--replicas" });
   const result = await ask("swarm pin", flags, (client, signal) => client.pin(request, { signal }));
   process.stdout.write(flags.json === true ? `${JSON.stringify(result)}\n` : `pinned ${sanitize(target)}\n`);
 }
@@ -65,6 +70,11 @@ function ask<Result>(
 
 function renderPins(pins: readonly PinInfo[]): string {
   if (pins.length === 0) return "nothing is pinned\n";
-  const rows = pins.map(({ repo, revision }) => [sanitize(repo), sanitize(revision ?? "current")]);
-  return `${renderTable([{ title: "REPO" }, { title: "REVISION" }], rows).join("\n")}\n`;
+  const rows = pins.map(({ repo, revision, copies }) => [
+    sanitize(repo),
+    sanitize(revision ?? "current"),
+    String(copies),
+  ]);
+  const columns = [{ title: "REPO" }, { title: "REVISION" }, { title: "COPIES", align: "right" as const }];
+  return `${renderTable(columns, rows).join("\n")}\n`;
 }

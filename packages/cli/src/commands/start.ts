@@ -30,6 +30,7 @@ interface StartFlags {
   readonly reservePinned?: string;
   readonly keepStartup?: boolean;
   readonly adoptEvict?: boolean;
+  readonly refuseCopies?: boolean;
   readonly logFormat?: string;
   readonly logLevel?: string;
 }
@@ -99,6 +100,11 @@ export function addStartCommand(program: Command): void {
     )
     .addOption(new Option("--keep-startup", "keep what a loader reads first when a model goes").helpGroup("Cache:"))
     .addOption(new Option("--adopt-evict", "what other tools put into the cache may go too").helpGroup("Cache:"))
+    .addOption(
+      new Option("--refuse-copies", "take no copies that other nodes want kept (swarm pin --replicas)").helpGroup(
+        "Cache:",
+      ),
+    )
     .addOption(new Option("--log-format <format>", "pretty or json (default: pretty)").helpGroup("Log:"))
     .addOption(new Option("--log-level <level>", "error, warn, info or debug (default: info)").helpGroup("Log:"))
     .action(start);

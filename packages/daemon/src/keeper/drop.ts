@@ -9,7 +9,6 @@ const MOST_ASKED = 3;
 export interface DropDeps {
   readonly neighbours: Neighbours;
   readonly promises: Promises;
-  readonly nowMs: () => number;
 }
 
 /**
@@ -19,19 +18,18 @@ export interface DropDeps {
  */
 export async function askNeighbours(
   blobs: readonly BlobId[],
-  { neighbours, promises, nowMs }: DropDeps,
+  { neighbours, promises }: DropDeps,
   signal: AbortSignal,
 ): Promise<ReadonlySet<BlobId>> {
-  const left = new Set<BlobId>();
-  const refused = new Set<BlobId>();
-  for (const blob of blobs) (promises.intend(blob, nowMs()) ? left : refused).add(blob);
+  const left = new Set(blobs);
+  for (const blob of blobs) promises.intend(blob);
   for (const peer of chooseHolders([...left], neighbours)) {
     if (left.size === 0) break;
     const asked = [...left].filter((blob) => neighbours.holders(blob).includes(peer));
     const kept = await neighbours.askToKeep(peer, asked, { signal }).catch(() => []);
     for (const blob of kept) left.delete(blob);
   }
-  return new Set([...left, ...refused]);
+  return left;
 }
 
 /** Those that hold most of them first. */

@@ -9,7 +9,6 @@ export interface InventorySources {
   readonly lastUseMs: (repo: RepoRef, revision: KeptRevision) => number;
   readonly copiesElsewhere: (blob: BlobId) => number;
   readonly isInUse: (blob: BlobId) => boolean;
-  readonly isPromised: (blob: BlobId) => boolean;
   readonly isPinned: (repo: RepoRef, revision: KeptRevision, isOld: boolean) => boolean;
   /** A pull or a lease that holds on to a revision. */
   readonly holdOn: (repo: RepoRef, commit: CommitId) => "lease" | "pull" | undefined;
@@ -25,6 +24,8 @@ export interface InventorySources {
 export interface Entry {
   readonly repo: RepoRef;
   readonly commit: CommitId;
+  /** Of all its files. */
+  readonly sizeBytes: number;
   /** All that it leads to. */
   readonly blobs: readonly BlobId[];
 }
@@ -74,7 +75,8 @@ export function readInventory(repos: readonly KeptRepo[], sources: InventorySour
       // What is left of a revision whose startup files were kept is no model, and has nothing that may go.
       if (own.length > 0 && own.every((index) => blobs[index]?.isStartup === true)) continue;
       const id = `${model}@${revision.commit}`;
-      entries.set(id, { repo: kept.repo, commit: revision.commit, blobs: ids });
+      const sizeBytes = own.reduce((sum, index) => sum + (blobs[index]?.sizeBytes ?? 0), 0);
+      entries.set(id, { repo: kept.repo, commit: revision.commit, sizeBytes, blobs: ids });
       const old = isOld(revision, kept.revisions);
       const isPinned = sources.isPinned(kept.repo, revision, old);
       revisions.push({
@@ -108,8 +110,7 @@ function findReason(
   if (held !== undefined) return held;
   const isForeign = ({ contentPath }: KeptFile) => contentPath !== undefined && !sources.isOwn(contentPath);
   if (!sources.adoptEvict && revision.files.some(isForeign)) return "foreign";
-  if (ids.some(sources.isInUse)) return "open";
-  return ids.some(sources.isPromised) ? "promised" : undefined;
+  return ids.some(sources.isInUse) ? "open" : undefined;
 }
 
 /** No branch or tag names it, and the repo has one that is named or younger. */

@@ -1,4 +1,5 @@
 /** Keeps the cache within its bounds; see `ports.ts` for the room. */
+import { setTimeout as delay } from "node:timers/promises";
 import {
   type BlobId,
   type CommitId,
@@ -18,6 +19,7 @@ import type { EventLog } from "../observe/events.js";
 import { askNeighbours } from "./drop.js";
 import { type Entry, type Inventory, readInventory } from "./inventory.js";
 import { type Held, Leases } from "./leases.js";
+import { placeCopies } from "./place.js";
 import type { KeeperBook, KeeperLog, KeeperStore, KeptRevision, Neighbours, PinBook } from "./ports.js";
 import type { UseClock } from "./use-clock.js";
 
@@ -38,6 +40,8 @@ export interface KeeperDeps {
   readonly pins: PinBook;
   /** Absent on a node that goes without peers, and before it has met any. */
   readonly neighbours: () => Neighbours | undefined;
+  /** Whether peers may have a blob: what is private, or known to nobody else, is handed to nobody. */
+  readonly mayTellOf: (blob: BlobId) => boolean;
   readonly clock: UseClock;
   readonly wallMs: () => number;
   readonly events: EventLog;
@@ -80,6 +84,13 @@ const SOONEST_UPKEEP_MS = 250;
 const SOLE_MS = 30_000;
 /** Victims that turn out to have been used, or nowhere else, are replaced by others so many times. */
 const MOST_ROUNDS = 8;
+/** A copy that was handed over stays with its new holder at least so long. */
+const HAND_OVER_LEASE_MS = 3_600_000;
+/** Handing over may take as long as a slow link needs, and this on top. */
+const HAND_OVER_MS = 30_000;
+const SLOW_BYTES_PER_MS = 5_000;
+/** What others hold is heard within 100 ms; there is no event for it. */
+const LOOK_AGAIN_MS = 250;
 /** A download of another tool is a blob without a link for a moment. */
 const ORPHAN_MS = 3_600_000;
 /** Two looks at the same time stamp differ by what the clocks drift apart between them. */
@@ -95,6 +106,8 @@ export class Keeper {
   readonly #counters = new Map<string, number>();
   readonly #stopped = new AbortController();
   readonly #soleUntilMs = new Map<BlobId, number>();
+  /** Copies that other nodes have asked us to hold, and until when. */
+  readonly #copiesUntilMs = new Map<string, number>();
   /** Past the point of no return: whoever asks is told that we lack them. */
   readonly #dropping = new Set<BlobId>();
   #promises: Promises | undefined;
@@ -180,8 +193,47 @@ export class Keeper {
   keepFor(peer: NodeId, blobs: readonly BlobId[], holds: (blob: BlobId) => boolean): readonly BlobId[] {
     const promises = this.#getPromises();
     if (promises === undefined) return [];
-    const nowMs = performance.now();
-    return blobs.filter((blob) => holds(blob) && !this.#dropping.has(blob) && promises.promise(peer, blob, nowMs));
+    return blobs.filter((blob) => holds(blob) && !this.#dropping.has(blob) && promises.promise(peer, blob));
+  }
+
+  /** Whether all of a revision is here, and what else would fit without evicting anything. @throws SwarmError INTERRUPTED */
+  async roomFor(
+    repo: RepoRef,
+    commit: CommitId,
+    { signal, sizeBytes }: { readonly signal: AbortSignal; readonly sizeBytes: number },
+  ): Promise<{ readonly isHere: boolean; readonly roomBytes: number }> {
+    const { state, entries } = await this.#look(new Set(), signal);
+    const pulling = this.leases.find(repo, commit) === "pull";
+    const known = entries.get(`${formatRepo(repo)}@${commit}`);
+    const isHere = known !== undefined && known.sizeBytes >= sizeBytes && !pulling;
+    const {
+      maxBytes = Number.MAX_SAFE_INTEGER,
+      minFreeBytes = 0,
+      maxModels,
+    } = withDefault(this.#options.bounds, state);
+    const usedBytes = state.blobs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const isCountFull = maxModels !== undefined && new Set(state.revisions.map(({ model }) => model)).size >= maxModels;
+    const roomBytes = Math.min(maxBytes - usedBytes, state.disk.freeBytes - minFreeBytes);
+    return { isHere, roomBytes: isCountFull ? 0 : Math.max(0, Math.floor(roomBytes)) };
+  }
+
+  /** Another node counts on our copy for so long. */
+  holdCopy(repo: RepoRef, commit: CommitId, leaseMs: number): void {
+    this.#copiesUntilMs.set(`${formatRepo(repo)}@${commit}`, performance.now() + leaseMs);
+  }
+
+  /** The revisions that a pin means, as far as all of them is here and peers may know it. @throws SwarmError INTERRUPTED */
+  async findPinned(
+    pin: PinBook["pins"][number],
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<readonly { readonly repo: RepoRef; readonly commit: CommitId; readonly sizeBytes: number }[]> {
+    const { entries, state } = await this.#look(new Set(), signal);
+    const pinned = state.revisions.filter(({ isPinned, model }) => isPinned && model === pin.repo);
+    return pinned.flatMap(({ id }) => {
+      const entry = entries.get(id);
+      if (entry === undefined || this.leases.find(entry.repo, entry.commit) === "pull") return [];
+      return entry.blobs.every((blob) => this.#deps.mayTellOf(blob)) ? [entry] : [];
+    });
   }
 
   async #makeRoom(held: Held, signal: AbortSignal): Promise<void> {
@@ -292,12 +344,13 @@ export class Keeper {
     const freed = freedBlobs(victim, inventory, gone);
     const neighbours = this.#deps.neighbours();
     const promises = this.#getPromises();
+    const next = isLastCopy && neighbours ? await this.#handOver(entry, freed, neighbours, signal) : "elsewhere";
+    if (next === "unknown") return false;
     const elsewhere = freed.filter((blob) => this.#copiesElsewhere(blob) > 0);
-    const nowMs = () => performance.now();
     try {
       if (neighbours !== undefined && promises !== undefined && elsewhere.length > 0) {
-        const sole = await askNeighbours(elsewhere, { neighbours, promises, nowMs }, signal);
-        for (const blob of sole) this.#soleUntilMs.set(blob, nowMs() + SOLE_MS);
+        const sole = await askNeighbours(elsewhere, { neighbours, promises }, signal);
+        for (const blob of sole) this.#soleUntilMs.set(blob, performance.now() + SOLE_MS);
         if (sole.size > 0) return false;
       }
       const isStillDue = () => {
@@ -319,9 +372,36 @@ export class Keeper {
       }
     }
     const about = { model: revision.id, bytes: victim.freedBytes, why: victim.why };
-    if (isLastCopy && neighbours !== undefined) this.#deps.logger.warn(about, "evicted the last copy on this LAN");
-    this.#deps.events.emit({ type: "cache.evicted", ...about, lastCopy: isLastCopy });
+    if (next === "lost") this.#deps.logger.warn(about, "evicted the last copy on this LAN");
+    this.#deps.events.emit({ type: "cache.evicted", ...about, lastCopy: next === "lost" });
     return true;
+  }
+
+  /**
+   * The last copy goes to a node that has room for it, if there is one, before it goes here.
+   *
+   * @returns `elsewhere`: somebody has it now; `lost`: nobody has room, so nobody will; `unknown`: it stays
+   */
+  async #handOver(
+    entry: Entry,
+    blobs: readonly BlobId[],
+    neighbours: Neighbours,
+    signal: AbortSignal,
+  ): Promise<"elsewhere" | "lost" | "unknown"> {
+    const sole = blobs.filter((blob) => this.#deps.mayTellOf(blob) && this.#copiesElsewhere(blob) === 0);
+    if (sole.length === 0) return "lost";
+    const sizeBytes = entry.sizeBytes;
+    const order = { ...entry, sizeBytes, leaseMs: HAND_OVER_LEASE_MS, isJustAsking: false };
+    const to = await placeCopies(neighbours, order, 1, signal);
+    if (to.placed.length === 0) return to.isCertain ? "lost" : "unknown";
+    const isThere = () => sole.every((blob) => neighbours.holders(blob).some((peer) => to.placed.includes(peer)));
+    const deadlineMs = performance.now() + HAND_OVER_MS + sizeBytes / SLOW_BYTES_PER_MS;
+    while (!isThere()) {
+      if (performance.now() > deadlineMs) return "unknown";
+      await delay(LOOK_AGAIN_MS, undefined, { signal });
+    }
+    for (const blob of sole) this.#soleUntilMs.delete(blob);
+    return "elsewhere";
   }
 
   /** Another program may have used it since the cache was last looked at: then that is noted, and counts. */
@@ -351,7 +431,6 @@ export class Keeper {
     const { store, book, clock, wallMs } = this.#deps;
     const [repos, disk] = await Promise.all([store.repos({ signal }), store.disk()]);
     const wallNowMs = wallMs();
-    const promises = this.#getPromises();
     const lastUseMs = (repo: RepoRef, revision: KeptRevision) => {
       const touchedMs = revision.files.reduce((most, { atimeMs, mtimeMs }) => Math.max(most, atimeMs, mtimeMs), 0);
       const touched = clock.fromWall(touchedMs || revision.mtimeMs, wallNowMs);
@@ -362,7 +441,6 @@ export class Keeper {
       lastUseMs,
       copiesElsewhere: (blob) => this.#copiesElsewhere(blob),
       isInUse: (blob) => store.isInUse(blob),
-      isPromised: (blob) => promises?.isPromised(blob, performance.now()) === true,
       isPinned: (repo, { commit, refs }, isOld) => this.#isPinned(repo, commit, refs, isOld),
       holdOn: (repo, commit) => {
         return this.leases.find(repo, commit) ?? (stuck.has(`${formatRepo(repo)}@${commit}`) ? "lease" : undefined);
@@ -376,6 +454,7 @@ export class Keeper {
 
   #isPinned(repo: RepoRef, commit: CommitId, refs: readonly string[], isOld: boolean): boolean {
     const name = formatRepo(repo);
+    if ((this.#copiesUntilMs.get(`${name}@${commit}`) ?? 0) > performance.now()) return true;
     return this.#deps.pins.pins.some((pin) => {
       if (pin.repo !== name) return false;
       if (pin.revision === undefined) return !isOld;

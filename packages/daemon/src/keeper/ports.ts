@@ -89,13 +89,32 @@ export interface PinBook {
   readonly pins: readonly PinRecord[];
 }
 
+export interface PlaceOrder {
+  readonly repo: RepoRef;
+  readonly commit: CommitId;
+  readonly sizeBytes: number;
+  readonly leaseMs: number;
+  /** Only to know. */
+  readonly isJustAsking: boolean;
+}
+
+export interface Placed {
+  readonly answer: "here" | "coming" | "full" | "no";
+  /** What the peer takes without evicting anything. */
+  readonly roomBytes: number;
+}
+
 /** The other nodes. A node that goes without has none. */
 export interface Neighbours {
   readonly self: NodeId;
+  /** Those that can be reached now. */
+  readonly peers: readonly NodeId[];
   /** Those that hold all of it, as far as they said. */
   holders(blob: BlobId): readonly NodeId[];
   /** Asks a holder to keep these. @returns those that it promised. @throws SwarmError PEER_* when it does not say */
   askToKeep(peer: NodeId, blobs: readonly BlobId[], options: Cancellable): Promise<readonly BlobId[]>;
+  /** Asks a peer to hold a copy for a while. @throws SwarmError PEER_* when it does not say */
+  askToPlace(peer: NodeId, request: PlaceOrder, options: Cancellable): Promise<Placed>;
 }
 
 /** A line for people and programs. */

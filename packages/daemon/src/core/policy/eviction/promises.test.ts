@@ -8,21 +8,22 @@ const [LOW, HIGH] = ["1-low", "2-high"] as NodeId[] as [NodeId, NodeId];
 const rank = (node: NodeId) => Number(node[0]);
 
 describe("Promises", () => {
-  it("a holder without plans of its own promises, and keeps the blob for a while", () => {
-    const holder = new Promises({ self: LOW, rank, promiseMs: 100 });
-    assert.equal(holder.promise(HIGH, BLOB, 0), true);
-    assert.equal(holder.intend(BLOB, 99), false);
-    assert.equal(holder.intend(BLOB, 100), true);
+  it("a holder without plans of its own promises; afterwards it may have plans, and needs a promise itself", () => {
+    const holder = new Promises({ self: LOW, rank });
+    assert.equal(holder.promise(HIGH, BLOB), true);
+    assert.equal(holder.stands(BLOB), false);
+    holder.intend(BLOB);
+    assert.equal(holder.stands(BLOB), true);
   });
 
   it("of two that intend the same, exactly one may drop, whoever asks first", () => {
     for (const first of [LOW, HIGH]) {
       const nodes = new Map([LOW, HIGH].map((self) => [self, new Promises({ self, rank })]));
-      for (const node of nodes.values()) node.intend(BLOB, 0);
+      for (const node of nodes.values()) node.intend(BLOB);
       const order = first === LOW ? [LOW, HIGH] : [HIGH, LOW];
       const may = order.filter((asker) => {
         const other = asker === LOW ? HIGH : LOW;
-        return nodes.get(other)?.promise(asker, BLOB, 0) === true;
+        return nodes.get(other)?.promise(asker, BLOB) === true;
       });
       const drops = may.filter((asker) => nodes.get(asker)?.stands(BLOB));
       assert.deepEqual(drops, [LOW]);
@@ -31,17 +32,17 @@ describe("Promises", () => {
 
   it("a promise given takes our own intent back", () => {
     const node = new Promises({ self: HIGH, rank });
-    node.intend(BLOB, 0);
+    node.intend(BLOB);
     assert.equal(node.stands(BLOB), true);
-    node.promise(LOW, BLOB, 0);
+    node.promise(LOW, BLOB);
     assert.equal(node.stands(BLOB), false);
   });
 
   it("an intent that was withdrawn refuses nobody", () => {
     const node = new Promises({ self: LOW, rank });
-    node.intend(BLOB, 0);
-    assert.equal(node.promise(HIGH, BLOB, 0), false);
+    node.intend(BLOB);
+    assert.equal(node.promise(HIGH, BLOB), false);
     node.withdraw(BLOB);
-    assert.equal(node.promise(HIGH, BLOB, 0), true);
+    assert.equal(node.promise(HIGH, BLOB), true);
   });
 });

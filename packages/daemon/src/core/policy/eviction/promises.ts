@@ -3,40 +3,31 @@
  *
  * A node that is about to drop a blob tells a holder that it relies on it, and drops only with that holder's promise. Whoever promises
  * gives up an intent of its own; of two that intend the same, the one with the higher rank promises and the other refuses, so one of
- * them keeps it. Because a promise is given by somebody who has the blob at that moment and who needs another promise before it
- * may drop it in its turn, no order, delay or loss of messages makes two nodes drop what only they have.
+ * them keeps it. A promise needs no time limit: it is given by somebody who has the blob at that moment, and who needs the promise of
+ * a third before it may drop it in its turn. So no order, delay or loss of messages makes two nodes drop what only they have.
  */
 import type { BlobId, NodeId } from "@swarmd/protocol";
-
-/** A promise holds so long; the node that was promised something has dropped it long before. */
-export const PROMISE_MS = 60_000;
 
 export interface PromisesOptions {
   readonly self: NodeId;
   /** The same on all nodes, different for different nodes. */
   readonly rank: (node: NodeId, blob: BlobId) => number;
-  readonly promiseMs?: number;
 }
 
 export class Promises {
   readonly #self: NodeId;
   readonly #rank: PromisesOptions["rank"];
-  readonly #promiseMs: number;
   /** What we are about to drop, while we ask. */
   readonly #intents = new Set<BlobId>();
-  readonly #until = new Map<BlobId, number>();
 
-  constructor({ self, rank, promiseMs = PROMISE_MS }: PromisesOptions) {
+  constructor({ self, rank }: PromisesOptions) {
     this.#self = self;
     this.#rank = rank;
-    this.#promiseMs = promiseMs;
   }
 
-  /** We are about to drop it. @returns `false` when we promised to keep it. */
-  intend(blob: BlobId, nowMs: number): boolean {
-    if (this.isPromised(blob, nowMs)) return false;
+  /** We are about to drop it. */
+  intend(blob: BlobId): void {
     this.#intents.add(blob);
-    return true;
   }
 
   /** We won't drop it after all, or have dropped it. */
@@ -50,18 +41,9 @@ export class Promises {
   }
 
   /** A peer is about to drop a blob that we hold at this moment. @returns whether it may rely on us. */
-  promise(peer: NodeId, blob: BlobId, nowMs: number): boolean {
+  promise(peer: NodeId, blob: BlobId): boolean {
     if (this.#intents.has(blob) && this.#rank(this.#self, blob) < this.#rank(peer, blob)) return false;
     this.#intents.delete(blob);
-    this.#until.set(blob, nowMs + this.#promiseMs);
     return true;
-  }
-
-  isPromised(blob: BlobId, nowMs: number): boolean {
-    const untilMs = this.#until.get(blob);
-    if (untilMs === undefined) return false;
-    if (nowMs < untilMs) return true;
-    this.#until.delete(blob);
-    return false;
   }
 }
