@@ -155,7 +155,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
 
   // keeper: how much of it may stay.
   const mayTellOf = (blob: BlobId) => engine.isPrivate(blob) === false;
-  const around = swarm && neighboursOf(swarm, (blob) => engine.holders(blob));
+  const around = swarm && neighboursOf(swarm, (blob) => engine.wholeHolders(blob));
   const kept = await openKeeper(config, { store, book, events, logger, mayTellOf, neighbours: () => around });
 
   // pull: what people ask for.

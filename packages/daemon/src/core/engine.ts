@@ -114,7 +114,7 @@ export class Engine {
   }
 
   /** Peers that can be reached and hold all of a blob, as they said. */
-  holders(blob: BlobId): readonly NodeId[] {
+  wholeHolders(blob: BlobId): readonly NodeId[] {
     const { catalog } = this.#state;
     const known = catalog.find(blob);
     return known === undefined ? [] : catalog.seeds(known).map(({ peer }) => peer.id);
