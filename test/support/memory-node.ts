@@ -25,6 +25,8 @@ export const MEMORY_REVISION: CachedRevision = {
   files: 2,
   bytes: 3_000_000,
   lastModified: "2026-01-02T03:04:05.000Z",
+  lastAccessed: "2026-01-03T03:04:05.000Z",
+  isPinned: false,
   path: "/memory/hub/models--org--small/snapshots/0123456789abcdef0123456789abcdef01234567",
 };
 
@@ -66,6 +68,7 @@ export class MemoryNode implements RunningNode {
       if (node !== "bannedNode") throw new SwarmError("USAGE", `${node} is not banned`);
       return { banned: [] };
     },
+    diff: async ({ from, to }) => ({ from, to, files: [], sameFiles: 2, moveBytes: 0, moveShards: 0 }),
     pin: async ({ target, copies = 1 }) => {
       this.#pins = [...this.#pins, { repo: target, copies }];
       return { pins: this.#pins };
@@ -93,6 +96,7 @@ export class MemoryNode implements RunningNode {
     pins: () => ({ pins: this.#pins }),
     list: async () => ({
       cacheDir: "/memory/hub",
+      repos: this.#isRemoved ? [] : [{ ...MEMORY_REVISION, revisions: 1 }],
       revisions: this.#isRemoved ? [] : [MEMORY_REVISION],
       partial: [{ repo: "org/slow", blob: "sha256:00", bytes: 10, sizeBytes: 100 }],
       totalBytes: this.#isRemoved ? 0 : MEMORY_REVISION.bytes,

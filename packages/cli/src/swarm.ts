@@ -1,5 +1,6 @@
 /** The `swarm` binary. */
 import { addClusterCommand } from "./commands/cluster.js";
+import { addDiffCommand } from "./commands/diff.js";
 import { addDoctorCommand } from "./commands/doctor.js";
 import { addEnvCommand } from "./commands/env.js";
 import { addGcCommand } from "./commands/gc.js";
@@ -22,6 +23,7 @@ const program = createProgram(
 for (const add of [
   addPullCommand,
   addLsCommand,
+  addDiffCommand,
   addRmCommand,
   addPinCommand,
   addUnpinCommand,

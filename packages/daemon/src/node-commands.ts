@@ -3,7 +3,7 @@ import { type NodeId, parseNodeId, SwarmError, VERSION } from "@swarmd/protocol"
 import type { Commands, Views } from "./api/ports.js";
 import type { Cluster } from "./cluster/cluster.js";
 import type { NodeConfig } from "./config.js";
-import { keeperCommands, keeperCounts, type NodeKeeper } from "./node-keeper.js";
+import { annotate, keeperCommands, keeperCounts, type NodeKeeper } from "./node-keeper.js";
 import { changeLimits, type Rates } from "./node-limits.js";
 import type { Proofs } from "./proofs.js";
 import type { Pulls } from "./pull/pulls.js";
@@ -36,6 +36,7 @@ export function nodeCommands({ pulls, store, verifier, proofs, rates, cluster, s
       swarm.unban(parseNodeId(node));
       return { banned: swarm.banned };
     },
+    diff: (request, { signal }) => pulls.diff(request, signal),
     pull: (request, onEvent, { signal }) => pulls.run(request, onEvent, signal),
     remove: (request, options) => removeFromCache(store, request, options),
     verify: (request, onEvent, { signal }) =>
@@ -64,7 +65,7 @@ export function nodeViews(
   const { cacheDir, stateDir, endpoint, workers } = config;
   return {
     pins: () => ({ pins: kept.pins.pins }),
-    list: (options) => listCache(store, options),
+    list: async (options) => annotate(await listCache(store, options), kept.keeper),
     status: async () => ({
       version: VERSION,
       pid: process.pid,

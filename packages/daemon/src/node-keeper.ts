@@ -1,8 +1,8 @@
 /** The keeper room of a node, joined to the rest of it: the store's files, the neighbours' promises, people's pins. */
 import { statfs } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
-import { type BlobId, formatRepo, parseRepoSpec, SwarmError } from "@swarmd/protocol";
-import type { HoldEvent, HoldRequest, PinRequest, PinResult, UnpinRequest } from "@swarmd/protocol/api";
+import { type BlobId, formatRepo, parseCommitId, parseRepoSpec, SwarmError } from "@swarmd/protocol";
+import type { CacheListing, HoldEvent, HoldRequest, PinRequest, PinResult, UnpinRequest } from "@swarmd/protocol/api";
 import type { NodeConfig } from "./config.js";
 import { Keeper } from "./keeper/keeper.js";
 import type { Neighbours } from "./keeper/ports.js";
@@ -124,6 +124,23 @@ export function keeperCommands({ keeper, pins, replicas }: NodeKeeper) {
       }
     },
   };
+}
+
+/** What the store lists, with what the keeper knows. */
+export function annotate(listing: CacheListing, keeper: Keeper): CacheListing {
+  const revisions = listing.revisions.map((revision) => {
+    const { repo } = parseRepoSpec(revision.repo);
+    const { usedMs = 0, isPinned } = keeper.describe(repo, parseCommitId(revision.commit), revision.refs);
+    const accessedMs = Math.max(usedMs, Date.parse(revision.lastAccessed));
+    return { ...revision, lastAccessed: new Date(accessedMs).toISOString(), isPinned };
+  });
+  const repos = listing.repos.map((one) => {
+    const own = revisions.filter(({ repo }) => repo === one.repo);
+    const accessed = own.map(({ lastAccessed }) => lastAccessed).sort();
+    const isPinned = own.some((revision) => revision.isPinned);
+    return { ...one, lastAccessed: accessed.at(-1) ?? one.lastAccessed, isPinned };
+  });
+  return { ...listing, repos, revisions };
 }
 
 /** The counters as a list. */

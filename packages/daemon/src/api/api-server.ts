@@ -14,6 +14,7 @@ import {
   parseClusterJoinRequest,
   parseClusterRotateRequest,
   parseCollectRequest,
+  parseDiffRequest,
   parseHoldRequest,
   parseLimitsRequest,
   parsePinRequest,
@@ -173,6 +174,7 @@ function createHandlers({ commands, views }: ApiServerDeps): Handlers {
   return {
     status: () => views.status(),
     list: (_body, signal) => views.list({ signal }),
+    diff: (body, signal) => commands.diff(parseDiffRequest(body), { signal }),
     pin: (body) => commands.pin(parsePinRequest(body)),
     unpin: (body) => commands.unpin(parseUnpinRequest(body)),
     pins: () => views.pins(),

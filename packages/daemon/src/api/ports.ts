@@ -13,6 +13,8 @@ import type {
   ClusterStatus,
   CollectRequest,
   CollectResult,
+  DiffRequest,
+  DiffResult,
   HoldEvent,
   HoldRequest,
   LimitsRequest,
@@ -55,6 +57,8 @@ export interface Commands {
     options: { readonly signal: AbortSignal },
   ): Promise<void>;
   remove(request: RemoveRequest, options: { readonly signal: AbortSignal }): Promise<RemoveResult>;
+  /** What changed between two revisions, and what a pull of the second would move. */
+  diff(request: DiffRequest, options: { readonly signal: AbortSignal }): Promise<DiffResult>;
   pin(request: PinRequest): Promise<PinResult>;
   unpin(request: UnpinRequest): Promise<PinResult>;
   collect(request: CollectRequest, options: { readonly signal: AbortSignal }): Promise<CollectResult>;

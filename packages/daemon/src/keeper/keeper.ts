@@ -236,6 +236,16 @@ export class Keeper {
     });
   }
 
+  /** What the keeper knows of a revision that is listed: when it was last used through this node, and whether it is pinned. */
+  describe(
+    repo: RepoRef,
+    commit: CommitId,
+    refs: readonly string[],
+  ): { readonly usedMs: number | undefined; readonly isPinned: boolean } {
+    const { book } = this.#deps;
+    return { usedMs: book.lastUseMs(repo, commit), isPinned: this.#isPinned(repo, commit, refs, refs.length === 0) };
+  }
+
   async #makeRoom(held: Held, signal: AbortSignal): Promise<void> {
     const id = `${formatRepo(held.repo)}@${held.commit}`;
     const evicted: Victim[] = [];

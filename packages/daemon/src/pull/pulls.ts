@@ -5,7 +5,8 @@
  * Never: decides where a byte comes from, or touches one.
  */
 import { parseRepoSpec, parseRevision, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
-import type { DoneEvent, PullEvent, PullRequest, PullStatus } from "@swarmd/protocol/api";
+import type { DiffRequest, DiffResult, DoneEvent, PullEvent, PullRequest, PullStatus } from "@swarmd/protocol/api";
+import { diffRevisions } from "./diff.js";
 import type { BlobSources, FileOrigin } from "./ports.js";
 import { type PullDeps, type PullOptions, pullRepo } from "./repo-pull.js";
 import { pullUrl } from "./url-pull.js";
@@ -74,6 +75,12 @@ export class Pulls {
     } finally {
       this.#active.delete(id);
     }
+  }
+
+  /** What changed between two revisions, and what a pull of the second would move. @throws SwarmError as a pull's plan does */
+  diff(request: DiffRequest, signal: AbortSignal): Promise<DiffResult> {
+    const offline = this.#options.offline || request.offline === true;
+    return diffRevisions(request, { ...this.#deps, offline, peers: !this.#options.noPeer }, signal);
   }
 
   #pull(

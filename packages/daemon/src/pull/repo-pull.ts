@@ -136,7 +136,7 @@ async function pullPlanned(
 }
 
 /** For a pull that goes without peers. */
-const NOBODY: RepoMembers = {
+export const NOBODY: RepoMembers = {
   areThere: false,
   shareGated: false,
   resolve: async () => undefined,

@@ -14,6 +14,7 @@ import type {
 import { isUrlTarget, parsePullTarget, parseRepoTarget } from "./targets.js";
 import type {
   CollectRequest,
+  DiffRequest,
   HoldRequest,
   LimitsRequest,
   PinRequest,
@@ -78,6 +79,16 @@ export function parseRemoveRequest(body: unknown, names: FieldNames = {}): Remov
 export function parseUnbanRequest(body: unknown, names: FieldNames = {}): UnbanRequest {
   const fields = new Fields(body, ["node"], names);
   return { node: parseNodeId(fields.getText("node")) };
+}
+
+/** @throws SwarmError USAGE */
+export function parseDiffRequest(body: unknown, names: FieldNames = {}): DiffRequest {
+  const fields = new Fields(body, ["from", "to", "offline"], names);
+  return withoutUndefined({
+    from: parseRepoTarget(fields.getText("from")),
+    to: parseRepoTarget(fields.getText("to")),
+    offline: fields.findSwitch("offline"),
+  });
 }
 
 /** @throws SwarmError USAGE */

@@ -21,6 +21,8 @@ import type {
   CacheListing,
   CollectRequest,
   CollectResult,
+  DiffRequest,
+  DiffResult,
   HoldEvent,
   HoldRequest,
   LimitsRequest,
@@ -74,6 +76,7 @@ function stream<Request, Event extends { readonly type: string }>(
 export const ROUTES = {
   status: json<undefined, NodeStatus>("GET", "/v1/status"),
   list: json<undefined, CacheListing>("GET", "/v1/cache"),
+  diff: json<DiffRequest, DiffResult>("POST", "/v1/diff"),
   pin: json<PinRequest, PinResult>("POST", "/v1/pin"),
   unpin: json<UnpinRequest, PinResult>("POST", "/v1/unpin"),
   pins: json<undefined, PinResult>("GET", "/v1/pins"),

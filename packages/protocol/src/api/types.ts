@@ -103,7 +103,22 @@ export interface CachedRevision {
   readonly bytes: number;
   /** ISO 8601. */
   readonly lastModified: string;
+  /** By `swarm`, or by anybody where the mount keeps that. */
+  readonly lastAccessed: string;
+  readonly isPinned: boolean;
   readonly path: string;
+}
+
+/** All revisions of one repo. */
+export interface CachedRepo {
+  readonly repo: string;
+  readonly revisions: number;
+  readonly refs: readonly string[];
+  /** What several revisions share counts once. */
+  readonly bytes: number;
+  readonly lastModified: string;
+  readonly lastAccessed: string;
+  readonly isPinned: boolean;
 }
 
 /** A blob that is still arriving, or was left half done. */
@@ -116,6 +131,7 @@ export interface PartialBlob {
 
 export interface CacheListing {
   readonly cacheDir: string;
+  readonly repos: readonly CachedRepo[];
   readonly revisions: readonly CachedRevision[];
   readonly partial: readonly PartialBlob[];
   readonly totalBytes: number;
@@ -132,6 +148,33 @@ export interface RemoveRequest {
 export interface RemoveResult {
   readonly revisions: readonly CachedRevision[];
   readonly freedBytes: number;
+}
+
+/** Two revisions, of one repo or of two. */
+export interface DiffRequest {
+  readonly from: string;
+  readonly to: string;
+  readonly offline?: boolean;
+}
+
+export interface DiffFile {
+  readonly path: string;
+  readonly state: "added" | "removed" | "changed";
+  /** 0 when it is not there. */
+  readonly fromBytes: number;
+  readonly toBytes: number;
+  /** Of the new content, that a pull would move; 0 when that is in the cache already. */
+  readonly shards: number;
+}
+
+export interface DiffResult {
+  readonly from: string;
+  readonly to: string;
+  readonly files: readonly DiffFile[];
+  readonly sameFiles: number;
+  /** What `swarm pull` of the second would move, from peers or the origin. */
+  readonly moveBytes: number;
+  readonly moveShards: number;
 }
 
 export interface PinRequest {
