@@ -2,7 +2,7 @@
 import type { Admission, CacheBounds, CachedRevision, CacheState, Victim } from "./cache-state.js";
 import { Ledger } from "./ledger.js";
 import { MinHeap } from "./min-heap.js";
-import { type Candidate, compareForEviction } from "./order.js";
+import { type Candidate, compareForEviction, toCandidate } from "./order.js";
 import { POLICIES, type PolicyName } from "./policies.js";
 import { countExtraModels, findBytesPressure, type Mark } from "./pressure.js";
 
@@ -53,7 +53,7 @@ function dropModels(
   const candidates = [...byModel.values()].map((all) => {
     const newest = all.reduce((most, one) => (one.lastUsedMs > most.lastUsedMs ? one : most));
     const isLastCopy = all.some((revision) => ledger.isLastCopy(revision));
-    return { revision: { ...newest, isOld: false }, isLastCopy };
+    return toCandidate({ ...newest, isOld: false }, isLastCopy);
   });
   const heap = new MinHeap<Candidate>(candidates, compareForEviction);
   const gone = new Set<string>();
@@ -74,18 +74,18 @@ function dropBytes(
   victims: Victim[],
 ): void {
   if (findBytesPressure(ledger, bounds, newcomer, "high") === undefined) return;
-  const candidates = revisions.map((revision) => ({ revision, isLastCopy: ledger.isLastCopy(revision) }));
+  const candidates = revisions.map((revision) => toCandidate(revision, ledger.isLastCopy(revision)));
   const heap = new MinHeap<Candidate>(candidates, compareForEviction);
   const sharers: CachedRevision[] = [];
   for (let mark: Mark = "low"; heap.size > 0; ) {
     const pressure = findBytesPressure(ledger, bounds, newcomer, mark);
     if (pressure === undefined) return;
     const candidate = heap.pop() as Candidate;
-    const { freedBytes, isLastCopy } = ledger.weigh(candidate.revision);
+    const weight = ledger.weigh(candidate.revision);
+    const { isLastCopy } = weight;
     if (isLastCopy && !candidate.isLastCopy) {
       // The one it shared its content with has just been named.
-      candidate.isLastCopy = true;
-      heap.push(candidate);
+      heap.push(toCandidate(candidate.revision, true));
       continue;
     }
     // For the sake of a watermark no last copy goes: only for the bound itself.
@@ -94,7 +94,7 @@ function dropBytes(
       heap.push(candidate);
       continue;
     }
-    if (freedBytes > 0) take(candidate.revision, pressure.why, ledger, victims);
+    if (weight.freedBytes > 0) take(candidate.revision, pressure.why, ledger, victims, weight);
     else sharers.push(candidate.revision);
   }
   dropSharers(sharers, ledger, bounds, newcomer, victims);
@@ -118,8 +118,14 @@ function dropSharers(
   }
 }
 
-function take(revision: CachedRevision, why: Victim["why"], ledger: Ledger, victims: Victim[]): void {
-  const { freedBytes, isLastCopy } = ledger.weigh(revision);
+function take(
+  revision: CachedRevision,
+  why: Victim["why"],
+  ledger: Ledger,
+  victims: Victim[],
+  weight = ledger.weigh(revision),
+): void {
+  const { freedBytes, isLastCopy } = weight;
   victims.push({ revision, freedBytes, isLastCopy, why });
   ledger.remove(revision, freedBytes);
 }
