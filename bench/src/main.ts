@@ -40,5 +40,5 @@ async function main(names: readonly string[]): Promise<void> {
 
 const [first, ...others] = process.argv.slice(2);
 if (first === "lan") process.exitCode = await lanFigures(others);
-else if (first === "cache") process.exitCode = cacheFigures(others);
+else if (first === "cache") process.exitCode = await cacheFigures(others);
 else await main(process.argv.slice(2));

@@ -34,7 +34,7 @@ describe("revisions in the cache", () => {
     await hub.prepare();
     place = await makeFolders();
     env = environmentFor(place, hub.url);
-    daemon = await startDaemon(["--no-peer", "--cache-max-size", "13MB"], env);
+    daemon = await startDaemon(["--no-peer", "--cache-max-size", "11MB"], env);
   });
   after(async () => {
     await stopDaemon(daemon);

@@ -7,18 +7,20 @@ import { type Figure, renderTable } from "../report.js";
 import { measureDecision } from "./decision-time.js";
 import { compareLan } from "./lan.js";
 import { comparePolicies } from "./policies.js";
+import { chartRequests } from "./requests.js";
 import { checkSafety } from "./safety.js";
+import { measureStartUp } from "./start-up.js";
 
-const PARTS = ["policies", "lan", "decision", "safety"];
+const PARTS = ["policies", "lan", "decision", "safety", "start"];
 
 const USAGE = `usage: npm run bench -- cache [--only ${PARTS.join(",")}] [--svg DIR] [--seeds N]
 
   --only …    these parts alone
-  --svg DIR   charts of hits, evictions and bytes over time, one file each
+  --svg DIR   charts of hits, evictions and bytes over time, and of what requests spend their time on
   --seeds N   of the random operations (default 1000)`;
 
 /** @returns the exit code: 0 all reached, 1 not, 2 usage */
-export function cacheFigures(args: readonly string[]): number {
+export async function cacheFigures(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -40,11 +42,12 @@ export function cacheFigures(args: readonly string[]): number {
   if (wanted.includes("policies")) {
     const compared = comparePolicies(log);
     figures.push(...compared.figures);
-    if (values.svg !== undefined) writeCharts(values.svg, compared.charts, log);
+    if (values.svg !== undefined) writeCharts(values.svg, { ...compared.charts, ...(await chartRequests(log)) }, log);
   }
   if (wanted.includes("lan")) figures.push(...compareLan(log));
   if (wanted.includes("decision")) figures.push(...measureDecision(log));
   if (wanted.includes("safety")) figures.push(...checkSafety(seeds, log));
+  if (wanted.includes("start")) figures.push(...(await measureStartUp(log)));
   log(`\n${renderTable(figures)}`);
   return figures.some(({ reached }) => !reached) ? 1 : 0;
 }

@@ -116,14 +116,14 @@ export class CacheNode {
       then();
       return;
     }
-    this.promises.intend(blob);
+    const intent = this.promises.intend(blob);
     const end = (mayDrop: boolean) => {
-      if (mayDrop && this.promises.stands(blob) && this.held.get(model)?.isPinned === false) {
+      if (mayDrop && this.promises.stands(blob, intent) && this.held.get(model)?.isPinned === false) {
         this.held.delete(model);
         world.dropped(this, model, beganMs);
         this.#tell();
       }
-      this.promises.withdraw(blob);
+      this.promises.withdraw(blob, intent);
       then();
     };
     const holders = world.others(this).filter((other) => this.believed.get(other)?.has(model) === true);

@@ -1,15 +1,9 @@
 /** May it go? Asks those who hold it too to keep it, and holds the answer until the files are gone. */
 import type { BlobId, NodeId } from "@swarmd/protocol";
-import type { Promises } from "../core/policy/eviction/promises.js";
 import type { Neighbours } from "./ports.js";
 
 /** So many neighbours are asked before a blob counts as nowhere else. */
 const MOST_ASKED = 3;
-
-export interface DropDeps {
-  readonly neighbours: Neighbours;
-  readonly promises: Promises;
-}
 
 /**
  * Announces that these blobs are about to go, to those who are to keep them.
@@ -18,11 +12,10 @@ export interface DropDeps {
  */
 export async function askNeighbours(
   blobs: readonly BlobId[],
-  { neighbours, promises }: DropDeps,
+  neighbours: Neighbours,
   signal: AbortSignal,
 ): Promise<ReadonlySet<BlobId>> {
   const left = new Set(blobs);
-  for (const blob of blobs) promises.intend(blob);
   for (const peer of chooseHolders([...left], neighbours)) {
     if (left.size === 0) break;
     const asked = [...left].filter((blob) => neighbours.holders(blob).includes(peer));

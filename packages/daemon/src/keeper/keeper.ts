@@ -111,6 +111,8 @@ export class Keeper {
   /** Past the point of no return: whoever asks is told that we lack them. */
   readonly #dropping = new Set<BlobId>();
   #promises: Promises | undefined;
+  /** As the cache was when last looked at. */
+  #known: Inventory | undefined;
   /** One decision at a time. */
   #turn: Promise<unknown> = Promise.resolve();
   #removing: Promise<unknown> = Promise.resolve();
@@ -123,6 +125,10 @@ export class Keeper {
 
   start(): void {
     const { bounds, policy, upkeepMs } = this.#options;
+    // The first decision finds the cache known, or knows from an earlier run that there is room.
+    if (bounds.maxBytes !== undefined || bounds.maxModels !== undefined) {
+      void this.#look(new Set(), this.#stopped.signal).catch((error: unknown) => this.#warn(error));
+    }
     const { expires, makesRoom } = POLICIES[policy];
     const isBounded =
       bounds.maxBytes !== undefined || bounds.maxModels !== undefined || bounds.minFreeBytes !== undefined;
@@ -248,6 +254,11 @@ export class Keeper {
 
   async #makeRoom(held: Held, signal: AbortSignal): Promise<void> {
     const id = `${formatRepo(held.repo)}@${held.commit}`;
+    if (await this.#isRoomy()) {
+      held.isAdmitted = true;
+      this.#tell({ action: "pull", model: id, decisionMs: 0, ...(this.#known ? { inventory: this.#known } : {}) });
+      return;
+    }
     const evicted: Victim[] = [];
     const stuck = new Set<string>();
     let decisionMs = 0;
@@ -313,6 +324,26 @@ export class Keeper {
     });
   }
 
+  /**
+   * Whether there is room for all that is being pulled, even if none of it were there yet, by what is known without a look at every
+   * file: that takes a while in a big cache. Once this node has looked, it knows better.
+   */
+  async #isRoomy(): Promise<boolean> {
+    const { bounds } = this.#options;
+    const { maxBytes, maxModels, minFreeBytes, reservedPinnedShare } = bounds;
+    const isByDisk = maxBytes === undefined && maxModels === undefined;
+    const extent = isByDisk ? { bytes: 0, models: 0 } : this.#deps.book.extent;
+    if (extent === undefined || reservedPinnedShare !== undefined || (this.#known !== undefined && !isByDisk))
+      return false;
+    const { freeBytes, totalBytes } = await this.#deps.store.disk();
+    let neededBytes = 0;
+    for (const { blobs } of this.leases.pulls) for (const sizeBytes of blobs.values()) neededBytes += sizeBytes;
+    if (maxBytes !== undefined && extent.bytes + neededBytes > maxBytes) return false;
+    if (maxModels !== undefined && extent.models + this.leases.pulls.length > maxModels) return false;
+    const leastFree = minFreeBytes ?? (isByDisk ? totalBytes * DEFAULT_FREE_SHARE : 0);
+    return freeBytes - neededBytes >= leastFree;
+  }
+
   /** What it lacks, and what those lack for whom room was made before. */
   #toAdmission(held: Held, { blobIds }: Inventory): Admission {
     const there = new Set(blobIds);
@@ -354,12 +385,15 @@ export class Keeper {
     const freed = freedBlobs(victim, inventory, gone);
     const neighbours = this.#deps.neighbours();
     const promises = this.#getPromises();
-    const next = isLastCopy && neighbours ? await this.#handOver(entry, freed, neighbours, signal) : "elsewhere";
-    if (next === "unknown") return false;
-    const elsewhere = freed.filter((blob) => this.#copiesElsewhere(blob) > 0);
+    // From here on, whoever is promised one of them takes our plan back.
+    const intents = new Map(freed.map((blob) => [blob, promises?.intend(blob)]));
+    let next: "elsewhere" | "lost" | "unknown" = "elsewhere";
     try {
-      if (neighbours !== undefined && promises !== undefined && elsewhere.length > 0) {
-        const sole = await askNeighbours(elsewhere, { neighbours, promises }, signal);
+      if (isLastCopy && neighbours !== undefined) next = await this.#handOver(entry, freed, neighbours, signal);
+      if (next === "unknown") return false;
+      const elsewhere = freed.filter((blob) => this.#copiesElsewhere(blob) > 0);
+      if (neighbours !== undefined && elsewhere.length > 0) {
+        const sole = await askNeighbours(elsewhere, neighbours, signal);
         for (const blob of sole) this.#soleUntilMs.set(blob, performance.now() + SOLE_MS);
         if (sole.size > 0) return false;
       }
@@ -367,7 +401,7 @@ export class Keeper {
         const isDue =
           this.leases.find(entry.repo, entry.commit) === undefined &&
           !this.leases.needs(freed) &&
-          elsewhere.every((blob) => promises?.stands(blob) === true);
+          [...intents].every(([blob, intent]) => intent === undefined || promises?.stands(blob, intent) === true);
         if (isDue) for (const blob of freed) this.#dropping.add(blob);
         return isDue;
       };
@@ -376,9 +410,9 @@ export class Keeper {
       this.#removing = removing;
       await removing;
     } finally {
-      for (const blob of freed) {
+      for (const [blob, intent] of intents) {
         this.#dropping.delete(blob);
-        promises?.withdraw(blob);
+        if (intent !== undefined) promises?.withdraw(blob, intent);
       }
     }
     const about = { model: revision.id, bytes: victim.freedBytes, why: victim.why };
@@ -446,7 +480,7 @@ export class Keeper {
       const touched = clock.fromWall(touchedMs || revision.mtimeMs, wallNowMs);
       return Math.max(touched, book.lastUseMs(repo, revision.commit) ?? 0);
     };
-    return readInventory(repos, {
+    this.#known = readInventory(repos, {
       isOwn: (path) => book.isOwn(path),
       lastUseMs,
       copiesElsewhere: (blob) => this.#copiesElsewhere(blob),
@@ -460,6 +494,10 @@ export class Keeper {
       isStartupFile: this.#options.keepStartup ? (file) => store.isStartupFile(file) : undefined,
       disk,
     });
+    const { blobs, revisions } = this.#known.state;
+    const bytes = blobs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    book.noteExtent({ bytes, models: new Set(revisions.map(({ model }) => model)).size });
+    return this.#known;
   }
 
   #isPinned(repo: RepoRef, commit: CommitId, refs: readonly string[], isOld: boolean): boolean {

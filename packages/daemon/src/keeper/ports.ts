@@ -74,6 +74,9 @@ export interface KeeperBook {
   isOwn(path: string): boolean;
   noteUse(repo: RepoRef, commit: CommitId, atMs: number): void;
   lastUseMs(repo: RepoRef, commit: CommitId): number | undefined;
+  /** How big the cache was when last looked at, by an earlier run maybe. */
+  readonly extent: { readonly bytes: number; readonly models: number } | undefined;
+  noteExtent(extent: { readonly bytes: number; readonly models: number }): void;
 }
 
 export interface PinRecord {

@@ -101,15 +101,23 @@ async function pullPlanned(
   onEvent({ type: "start", ...about, bytesPresent: sizeOf(present) + partialBytes });
 
   let isAllLinked = true;
-  const place = async (files: readonly RepoFile[]): Promise<void> => {
+  const phasesMs = { decide: 0, fetch: 0, link: 0 };
+  const timed = async <Result>(phase: keyof typeof phasesMs, work: () => Promise<Result>): Promise<Result> => {
+    const beganMs = deps.nowMs();
+    const result = await work();
+    phasesMs[phase] += deps.nowMs() - beganMs;
+    return result;
+  };
+  const placeAll = async (files: readonly RepoFile[]): Promise<void> => {
     for (const file of files) {
       const wasLinked = await placeRepoFile(file, { plan, request, store: deps.store, signal });
       isAllLinked &&= wasLinked;
     }
   };
+  const place = (files: readonly RepoFile[]) => timed("link", () => placeAll(files));
   if (!request.dryRun) {
     if (request.offline && !request.peers && missing.length > 0) throw missingOffline(missing);
-    if (missing.length > 0) await stay.makeRoom({ signal });
+    if (missing.length > 0) await timed("decide", () => stay.makeRoom({ signal }));
     for (const { files } of present) {
       await place(files);
       for (const file of files) {
@@ -117,7 +125,11 @@ async function pullPlanned(
         onEvent({ type: "file", path: file.path, bytes: file.sizeBytes, source: "cache" });
       }
     }
-    await fetchMissing({ request, plan, missing, present, partialBytes, place, tally }, deps, onEvent, signal);
+    const work = { request, plan, missing, present, partialBytes, place, tally };
+    const linkedMs = phasesMs.link;
+    await timed("fetch", () => fetchMissing(work, deps, onEvent, signal));
+    // What was linked while the rest arrived.
+    phasesMs.fetch = Math.max(0, phasesMs.fetch - (phasesMs.link - linkedMs));
     await deps.store.writeRef(repo, plan.manifest.revision, commit);
     if (missing.length === 0) deps.keeper.noteServed(repo, commit, isAllLinked ? "hit" : "link");
     else deps.keeper.noteUse(repo, commit);
@@ -131,6 +143,7 @@ async function pullPlanned(
     bytesFromCache: tally.fromCacheBytes,
     elapsedMs: Math.round(deps.nowMs() - startedMs),
     sources: tally.sources,
+    phasesMs,
     ...(request.dryRun ? { dryRun: true } : {}),
   };
 }

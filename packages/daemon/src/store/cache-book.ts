@@ -19,6 +19,12 @@ const GATHER_MS = 2_000;
 /** Lines that say nothing new any more, before the file is written anew. */
 const STALE_LINES = 5_000;
 
+/** How big the cache was when it was last looked at. */
+export interface CacheExtent {
+  readonly bytes: number;
+  readonly models: number;
+}
+
 export class CacheBook {
   readonly #path: string;
   readonly #cacheDir: string;
@@ -28,6 +34,7 @@ export class CacheBook {
   readonly #own = new Set<string>();
   readonly #uses = new Map<string, number>();
   readonly #lines: string[] = [];
+  #extent: CacheExtent | undefined;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
 
@@ -89,6 +96,18 @@ export class CacheBook {
     return this.#uses.get(keyOf(repo, commit));
   }
 
+  /** As an earlier run, or this one, last saw it. */
+  get extent(): CacheExtent | undefined {
+    return this.#extent;
+  }
+
+  noteExtent(extent: CacheExtent): void {
+    const known = this.#extent;
+    if (known?.bytes === extent.bytes && known.models === extent.models) return;
+    this.#extent = extent;
+    this.#write({ bytes: extent.bytes, models: extent.models });
+  }
+
   /** The latest use of all. */
   get newestUseMs(): number {
     let newest = 0;
@@ -104,10 +123,11 @@ export class CacheBook {
 
   #take(line: string): void {
     try {
-      const { own, gone, used, atMs } = JSON.parse(line) as Record<string, unknown>;
+      const { own, gone, used, atMs, bytes, models } = JSON.parse(line) as Record<string, unknown>;
       if (typeof own === "string") this.#own.add(own);
       if (typeof gone === "string") this.#own.delete(gone);
       if (typeof used === "string" && typeof atMs === "number" && Number.isFinite(atMs)) this.#uses.set(used, atMs);
+      if (typeof bytes === "number" && typeof models === "number") this.#extent = { bytes, models };
     } catch {
       // The last line of a run that was killed.
     }
@@ -115,6 +135,7 @@ export class CacheBook {
 
   #format(): string {
     const lines = [
+      ...(this.#extent === undefined ? [] : [JSON.stringify(this.#extent)]),
       ...[...this.#own].map((own) => JSON.stringify({ own })),
       ...[...this.#uses].map(([used, atMs]) => JSON.stringify({ used, atMs })),
     ];

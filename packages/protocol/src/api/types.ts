@@ -89,6 +89,8 @@ export interface DoneEvent {
   readonly bytesFromCache: number;
   readonly elapsedMs: number;
   readonly sources: readonly { readonly peer: string; readonly link: string; readonly bytes: number }[];
+  /** Of a repo: making room, fetching, and putting links (and copies) in place. */
+  readonly phasesMs?: { readonly decide: number; readonly fetch: number; readonly link: number };
   readonly dryRun?: boolean;
 }
 

@@ -11,38 +11,40 @@ describe("Promises", () => {
   it("a holder without plans of its own promises; afterwards it may have plans, and needs a promise itself", () => {
     const holder = new Promises({ self: LOW, rank });
     assert.equal(holder.promise(HIGH, BLOB), true);
-    assert.equal(holder.stands(BLOB), false);
-    holder.intend(BLOB);
-    assert.equal(holder.stands(BLOB), true);
+    const intent = holder.intend(BLOB);
+    assert.equal(holder.stands(BLOB, intent), true);
   });
 
   it("of two that intend the same, exactly one may drop, whoever asks first", () => {
     for (const first of [LOW, HIGH]) {
       const nodes = new Map([LOW, HIGH].map((self) => [self, new Promises({ self, rank })]));
-      for (const node of nodes.values()) node.intend(BLOB);
+      const intents = new Map([...nodes].map(([self, node]) => [self, node.intend(BLOB)]));
       const order = first === LOW ? [LOW, HIGH] : [HIGH, LOW];
       const may = order.filter((asker) => {
         const other = asker === LOW ? HIGH : LOW;
         return nodes.get(other)?.promise(asker, BLOB) === true;
       });
-      const drops = may.filter((asker) => nodes.get(asker)?.stands(BLOB));
+      const drops = may.filter((asker) => nodes.get(asker)?.stands(BLOB, intents.get(asker) ?? 0));
       assert.deepEqual(drops, [LOW]);
     }
   });
 
-  it("a promise given takes our own intent back", () => {
+  it("a promise given takes our own intent back, and a later one does not bring it back", () => {
     const node = new Promises({ self: HIGH, rank });
-    node.intend(BLOB);
-    assert.equal(node.stands(BLOB), true);
+    const first = node.intend(BLOB);
+    assert.equal(node.stands(BLOB, first), true);
     node.promise(LOW, BLOB);
-    assert.equal(node.stands(BLOB), false);
+    const second = node.intend(BLOB);
+    assert.deepEqual([node.stands(BLOB, first), node.stands(BLOB, second)], [false, true]);
+    node.withdraw(BLOB, first);
+    assert.equal(node.stands(BLOB, second), true);
   });
 
   it("an intent that was withdrawn refuses nobody", () => {
     const node = new Promises({ self: LOW, rank });
-    node.intend(BLOB);
+    const intent = node.intend(BLOB);
     assert.equal(node.promise(HIGH, BLOB), false);
-    node.withdraw(BLOB);
+    node.withdraw(BLOB, intent);
     assert.equal(node.promise(HIGH, BLOB), true);
   });
 });

@@ -14,30 +14,36 @@ export interface PromisesOptions {
   readonly rank: (node: NodeId, blob: BlobId) => number;
 }
 
+/** Names one plan to drop a blob. */
+export type Intent = number;
+
 export class Promises {
   readonly #self: NodeId;
   readonly #rank: PromisesOptions["rank"];
   /** What we are about to drop, while we ask. */
-  readonly #intents = new Set<BlobId>();
+  readonly #intents = new Map<BlobId, Intent>();
+  #lastIntent = 0;
 
   constructor({ self, rank }: PromisesOptions) {
     this.#self = self;
     this.#rank = rank;
   }
 
-  /** We are about to drop it. */
-  intend(blob: BlobId): void {
-    this.#intents.add(blob);
+  /** We are about to drop it. What was learned for an earlier intent does not count for this one. */
+  intend(blob: BlobId): Intent {
+    this.#lastIntent += 1;
+    this.#intents.set(blob, this.#lastIntent);
+    return this.#lastIntent;
   }
 
   /** We won't drop it after all, or have dropped it. */
-  withdraw(blob: BlobId): void {
-    this.#intents.delete(blob);
+  withdraw(blob: BlobId, intent: Intent): void {
+    if (this.stands(blob, intent)) this.#intents.delete(blob);
   }
 
   /** Whether it may be dropped now, in this very turn: nobody was promised it since {@link intend}. */
-  stands(blob: BlobId): boolean {
-    return this.#intents.has(blob);
+  stands(blob: BlobId, intent: Intent): boolean {
+    return this.#intents.get(blob) === intent;
   }
 
   /** A peer is about to drop a blob that we hold at this moment. @returns whether it may rely on us. */
