@@ -187,6 +187,7 @@ const JOINTS = [
   "node-commands.ts",
   "node-keeper.ts",
   "copies.ts",
+  "health.ts",
   "node-limits.ts",
   "node-gateway.ts",
   "gateway-outlets.ts",

@@ -42,6 +42,7 @@ export function testConfig(folders: Folders, endpoint: string, more: Partial<Nod
     spotCheck: undefined,
     cache: { policy: "lru", bounds: {}, adoptEvict: false, keepStartup: false },
     refuseCopies: false,
+    scrubBytesPerS: undefined,
     logFormat: "json",
     logLevel: "error",
     ...more,

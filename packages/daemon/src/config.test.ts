@@ -44,6 +44,7 @@ describe("loadConfig", () => {
       spotCheck: 64,
       cache: { policy: "lru", bounds: {}, adoptEvict: false, keepStartup: false },
       refuseCopies: false,
+      scrubBytesPerS: 10_000_000,
       logFormat: "pretty",
       logLevel: "info",
     } satisfies NodeConfig);

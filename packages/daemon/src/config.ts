@@ -54,6 +54,8 @@ export interface NodeConfig {
   readonly cache: KeeperOptions;
   /** No copies are taken that other nodes want kept. */
   readonly refuseCopies: boolean;
+  /** How fast the cache is read to see whether it is still right; `undefined`: never. */
+  readonly scrubBytesPerS: number | undefined;
   readonly logFormat: "pretty" | "json";
   readonly logLevel: "error" | "warn" | "info" | "debug";
 }
@@ -99,6 +101,7 @@ export interface ConfigFlags {
   readonly keepStartup?: boolean | undefined;
   readonly adoptEvict?: boolean | undefined;
   readonly refuseCopies?: boolean | undefined;
+  readonly scrubRate?: string | undefined;
   readonly logFormat?: string | undefined;
   readonly logLevel?: string | undefined;
 }
@@ -148,6 +151,7 @@ const SETTINGS: Readonly<Record<SettingName, { readonly flag: string; readonly e
   keepStartup: { flag: "--keep-startup", env: "SWARM_KEEP_STARTUP", key: "keep-startup" },
   adoptEvict: { flag: "--adopt-evict", env: "SWARM_ADOPT_EVICT", key: "adopt-evict" },
   refuseCopies: { flag: "--refuse-copies", env: "SWARM_REFUSE_COPIES", key: "refuse-copies" },
+  scrubRate: { flag: "--scrub-rate", env: "SWARM_SCRUB_RATE", key: "scrub-rate" },
   logFormat: { flag: "--log-format", env: "SWARM_LOG_FORMAT", key: "log-format" },
   logLevel: { flag: "--log-level", env: "SWARM_LOG_LEVEL", key: "log-level" },
 };
@@ -156,6 +160,8 @@ const DEFAULT_WORKERS = 10;
 const DEFAULT_GATEWAY_PORT = 7480;
 const DEFAULT_GATEWAY_HOST = "127.0.0.1";
 const LOOPBACK = /^(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|localhost)$/;
+/** A terabyte in about a day, and nothing that anybody notices. */
+const DEFAULT_SCRUB_BYTES_PER_S = 10_000_000;
 const DEFAULT_LANE_PORT = 7481;
 const DEFAULT_P2P_PORT = 7482;
 /** A gigabyte of shards: one piece of 256 KiB of it is next to nothing. */
@@ -200,6 +206,8 @@ export function loadConfig({ flags, env, readFile }: ConfigSources): NodeConfig 
     maxOriginBytesPerS: parseWith(find("maxOrigin"), parseLimit),
     spotCheck: hf.offline ? undefined : parseSpotCheck(find("spotCheck")),
     cache: parseCache(find),
+    scrubBytesPerS:
+      find("scrubRate") === undefined ? DEFAULT_SCRUB_BYTES_PER_S : parseWith(find("scrubRate"), parseLimit),
     refuseCopies: parseWith(find("refuseCopies"), parseSwitch) ?? false,
     logFormat: parseWith(find("logFormat"), (found) => parseChoice(found, LOG_FORMATS)) ?? "pretty",
     logLevel: parseWith(find("logLevel"), (found) => parseChoice(found, LOG_LEVELS)) ?? "info",

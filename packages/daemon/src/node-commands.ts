@@ -3,6 +3,7 @@ import { type NodeId, parseNodeId, SwarmError, VERSION } from "@swarmd/protocol"
 import type { Commands, Views } from "./api/ports.js";
 import type { Cluster } from "./cluster/cluster.js";
 import type { NodeConfig } from "./config.js";
+import type { Health } from "./health.js";
 import { annotate, keeperCommands, keeperCounts, type NodeKeeper } from "./node-keeper.js";
 import { changeLimits, type Rates } from "./node-limits.js";
 import type { Proofs } from "./proofs.js";
@@ -23,9 +24,20 @@ export interface NodeRooms {
   readonly cluster: Cluster;
   readonly swarm: (PeerList & { unban(peer: NodeId): void }) | undefined;
   readonly kept: NodeKeeper;
+  readonly health: Health;
 }
 
-export function nodeCommands({ pulls, store, verifier, proofs, rates, cluster, swarm, kept }: NodeRooms): Commands {
+export function nodeCommands({
+  pulls,
+  store,
+  verifier,
+  proofs,
+  rates,
+  cluster,
+  swarm,
+  kept,
+  health,
+}: NodeRooms): Commands {
   return {
     cluster,
     ...keeperCommands(kept),
@@ -43,6 +55,7 @@ export function nodeCommands({ pulls, store, verifier, proofs, rates, cluster, s
       auditCache(store, (path, blob, options) => verifier.verifyBlobOnDisk(path, blob, options), {
         ...request,
         onEvent,
+        mendFile: (file) => health.mend(file, signal),
         canProve: (blob) => proofs.canProve(blob),
         signal,
       }),

@@ -9,6 +9,7 @@ import { CopyDesk, neighboursOf } from "./copies.js";
 import { Engine, SWARM_DEFAULTS, type SwarmOptions } from "./core/engine.js";
 import type { Input } from "./core/messages.js";
 import { Evidence } from "./evidence.js";
+import { Health } from "./health.js";
 import type { RunningNode } from "./host.js";
 import { openCluster } from "./node-cluster.js";
 import { nodeCommands, nodeViews } from "./node-commands.js";
@@ -176,6 +177,13 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const takesCopies = !config.refuseCopies;
   const copies = new CopyDesk({ keeper: kept.keeper, store, pulls, logger, mayTellOf, takesCopies });
 
+  // health: what rots is fetched again.
+  const health = new Health(
+    { scrubBytesPerS: config.scrubBytesPerS },
+    { store, pulls, openDigest: (...args) => verifier.openDigest(...args), events, logger },
+  );
+  health.start();
+
   // announce: what was here before is offered once it is known to be public.
   const adopting = new AbortController();
   const { offline, noPeer } = config;
@@ -189,9 +197,8 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     throw error;
   });
   const rates = { maxOrigin, ...ratesOf(swarm) };
-  const rates = { maxOrigin, ...ratesOf(swarm) };
   return {
-    commands: nodeCommands({ pulls, store, verifier, proofs, cluster, swarm, kept, rates }),
+    commands: nodeCommands({ pulls, store, verifier, proofs, cluster, swarm, kept, health, rates }),
     views: nodeViews(config, { pulls, store, swarm, gateway, kept }),
     async stop() {
       await gateway?.stop();
@@ -204,6 +211,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     await cluster.stop();
     await swarm?.stop();
     await evidence.stop();
+    await health.stop();
     await copies.stop();
     await kept.stop();
     await pump.stop();

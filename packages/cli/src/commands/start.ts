@@ -31,6 +31,7 @@ interface StartFlags {
   readonly keepStartup?: boolean;
   readonly adoptEvict?: boolean;
   readonly refuseCopies?: boolean;
+  readonly scrubRate?: string;
   readonly logFormat?: string;
   readonly logLevel?: string;
 }
@@ -102,6 +103,11 @@ export function addStartCommand(program: Command): void {
     .addOption(new Option("--adopt-evict", "what other tools put into the cache may go too").helpGroup("Cache:"))
     .addOption(
       new Option("--refuse-copies", "take no copies that other nodes want kept (swarm pin --replicas)").helpGroup(
+        "Cache:",
+      ),
+    )
+    .addOption(
+      new Option("--scrub-rate <rate>", "how fast the cache is read over, or off (default: 10MB/s)").helpGroup(
         "Cache:",
       ),
     )

@@ -120,6 +120,8 @@ export class BlobStore {
   readonly #digests = new Map<BlobId, FoundBlob & { readonly blob: BlobId }>();
   /** How many readers each blob has. */
   readonly #readers = new Map<BlobId, number>();
+  /** Files whose content is not what their name says. They stay where they are, so that no link breaks, until better ones take their place. */
+  readonly #distrusted = new Set<string>();
 
   constructor(opts: BlobStoreOptions, deps: BlobStoreDeps) {
     this.cacheDir = opts.cacheDir;
@@ -351,6 +353,7 @@ export class BlobStore {
     } catch (error) {
       throw toStoreError(error, "finish", path);
     }
+    this.#distrusted.delete(path);
     await syncFolder(dirname(path));
     this.#index.add(verified.blob, path);
     await this.keptGrounds.keep(verified.blob, staging, new Date().toISOString()).catch((error: unknown) => {
@@ -391,6 +394,7 @@ export class BlobStore {
       await mkdir(dirname(path), { recursive: true });
       await linkOrCopy(await realpath(found.path), temporary);
       await rename(temporary, path);
+      this.#distrusted.delete(path);
       this.#index.add(blob, path);
       this.#deps.onStored?.(path);
       return path;
@@ -498,6 +502,18 @@ export class BlobStore {
     });
   }
 
+  /** The file is rotten: it is no longer found, offered or linked, and the next pull puts a new one in its place. */
+  async distrust(blob: BlobId, path: string): Promise<void> {
+    const rotten = await stat(path).catch(() => undefined);
+    for (const other of new Set([path, ...this.#index.paths(blob)])) {
+      const found = await stat(other).catch(() => undefined);
+      // A second name of the same file is just as rotten.
+      if (other !== path && (found?.ino !== rotten?.ino || found?.dev !== rotten?.dev)) continue;
+      this.#distrusted.add(other);
+      this.#index.remove(blob, other);
+    }
+  }
+
   /** Tells the index that a blob's file is gone, or that its content is not what its name says. */
   forget(blob: BlobId, path: string): void {
     this.#index.remove(blob, path);
@@ -536,6 +552,7 @@ export class BlobStore {
 
   /** Asks the disk, and keeps the index true to it. */
   async #look(blob: BlobId, path: string): Promise<FoundBlob | undefined> {
+    if (this.#distrusted.has(path)) return undefined;
     try {
       const found = await stat(path);
       if (!found.isFile()) return undefined;

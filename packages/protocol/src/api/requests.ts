@@ -128,10 +128,11 @@ function parseCopies(value: unknown, name: string): number {
 
 /** @throws SwarmError USAGE */
 export function parseVerifyRequest(body: unknown, names: FieldNames = {}): VerifyRequest {
-  const fields = new Fields(body, ["target", "explain"], names);
+  const fields = new Fields(body, ["target", "explain", "mend"], names);
   return withoutUndefined({
     target: fields.find("target", () => parseRepoTarget(fields.getText("target"))),
     explain: fields.findSwitch("explain"),
+    mend: fields.findSwitch("mend"),
   });
 }
 

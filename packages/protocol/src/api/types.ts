@@ -228,6 +228,8 @@ export interface VerifyRequest {
   readonly target?: string;
   /** Say of each file what it rests on. */
   readonly explain?: boolean;
+  /** Fetch again what is damaged. */
+  readonly mend?: boolean;
 }
 
 /** What a file rests on. */
@@ -263,6 +265,7 @@ export type VerifyEvent =
       /** When it was asked for, and the file is right. */
       readonly restsOn?: FileGround;
     }
+  | { readonly type: "mended"; readonly path: string; readonly repo: string; readonly ok: boolean }
   | { readonly type: "verified"; readonly files: number; readonly bytes: number; readonly bad: number }
   | ErrorEvent;
 
