@@ -4,6 +4,8 @@ import { findNearest, findStateDir, parseBytes, parseDuration, parseRate, SwarmE
 import { parseWorkers } from "@swarmd/protocol/api";
 import { LINK_CLASSES, type LinkClass } from "@swarmd/protocol/wire";
 import { parse as parseToml } from "smol-toml";
+import { POLICIES, POLICY_NAMES } from "./core/policy/eviction/policies.js";
+import type { KeeperOptions } from "./keeper/keeper.js";
 import {
   DEFAULT_HF_ENDPOINT,
   type Environment,
@@ -12,8 +14,6 @@ import {
   parseHfEndpoint,
   readHfEnvironment,
 } from "./origin/hf-environment.js";
-import { POLICIES, POLICY_NAMES } from "./core/policy/eviction/policies.js";
-import type { KeeperOptions } from "./keeper/keeper.js";
 
 /** Absolute paths, bytes and milliseconds. */
 export interface NodeConfig {

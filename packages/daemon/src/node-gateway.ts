@@ -7,7 +7,7 @@ import { ResponseOutlets } from "./gateway-outlets.js";
 import type { Logger } from "./observe/logger.js";
 import type { Origin } from "./origin/origin.js";
 import { FileDemands } from "./pull/file-demands.js";
-import type { Anchors, RepoMembers } from "./pull/ports.js";
+import type { Anchors, CacheKeeper, RepoMembers } from "./pull/ports.js";
 import type { Pulls } from "./pull/pulls.js";
 import type { Pump } from "./pump.js";
 import type { BlobStore } from "./store/blob-store.js";
@@ -21,6 +21,7 @@ export interface GatewayRooms {
   readonly proofs: Anchors;
   readonly pump: Pump;
   readonly pulls: Pulls;
+  readonly keeper: CacheKeeper;
   readonly logger: Logger;
 }
 
@@ -35,7 +36,7 @@ export interface NodeGateway {
 export async function openGateway(config: NodeConfig, rooms: GatewayRooms): Promise<NodeGateway | undefined> {
   const { gateway: where, endpoint, offline, token, workers, noPeer } = config;
   if (where === undefined) return undefined;
-  const { origin, store, visibility, members, proofs, pump, pulls, logger } = rooms;
+  const { origin, store, visibility, members, proofs, pump, pulls, keeper, logger } = rooms;
   const demands = new FileDemands(
     { workers, noPeer, offline },
     {
@@ -43,6 +44,7 @@ export async function openGateway(config: NodeConfig, rooms: GatewayRooms): Prom
       locators: origin.sources,
       anchors: proofs,
       wants: pump,
+      keeper,
       newPull: () => pulls.newId(),
       onFetched: (sources) => pulls.count(sources),
     },

@@ -191,7 +191,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   if (swarm !== undefined) cluster.started();
 
   // gateway: the same for programs that speak to the Hub.
-  const rooms = { origin, store, visibility, members, proofs, pump, pulls, logger };
+  const rooms = { origin, store, visibility, members, proofs, pump, pulls, keeper: kept.keeper, logger };
   const gateway = await openGateway(config, rooms).catch(async (error) => {
     await stop();
     throw error;

@@ -3,7 +3,7 @@
  * after the last of them has left, since most come back.
  */
 import { type BlobId, type CommitId, digestOf, type RepoFile, type RepoRef, type Revision } from "@swarmd/protocol";
-import type { Anchors, BlobSources, BlobWants, Locator, Locators, PullStore } from "./ports.js";
+import type { Anchors, BlobSources, BlobWants, CacheKeeper, Locator, Locators, PullStore } from "./ports.js";
 import { headBytesOf } from "./repo-plan.js";
 
 export interface FileDemandsOptions {
@@ -20,6 +20,7 @@ export interface FileDemandsDeps {
   readonly locators: Locators;
   readonly anchors: Anchors;
   readonly wants: BlobWants;
+  readonly keeper: CacheKeeper;
   /** A number that no other pull of this node has. */
   readonly newPull: () => number;
   /** A file is here; nobody sent what was there before. */
@@ -112,7 +113,21 @@ export class FileDemands {
     return running;
   }
 
+  /** Makes room first, as a pull does. @throws SwarmError CACHE_FULL */
   async #fetch(pull: number, wanted: DemandedFile): Promise<void> {
+    const { keeper } = this.#deps;
+    const { repo, commit, file } = wanted;
+    const stay = await keeper.hold({ repo, commit, blobs: new Map([[file.blob, file.sizeBytes]]) });
+    try {
+      await stay.makeRoom({ signal: NEVER });
+      await this.#fetchHeld(pull, wanted);
+      keeper.noteUse(repo, commit);
+    } finally {
+      stay.release();
+    }
+  }
+
+  async #fetchHeld(pull: number, wanted: DemandedFile): Promise<void> {
     const { store, locators, wants } = this.#deps;
     const { repo, commit, revision, file, isPrivate, isOwn, token } = wanted;
     const { blob, path, sizeBytes } = file;
