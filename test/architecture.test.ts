@@ -32,7 +32,7 @@ const ROOMS: readonly Room[] = [
   },
   {
     at: "packages/protocol/src/wire",
-    mayImport: ["packages/protocol/src/errors.ts", "packages/protocol/src/ids.ts", "packages/protocol/src/manifest.ts"],
+    mayImport: ["errors.ts", "ids.ts", "manifest.ts", "file-names.ts"].map((name) => `packages/protocol/src/${name}`),
     packages: ["protons-runtime", "uint8arraylist", "uint8arrays"],
     because: "bytes and what they mean, with nothing but the runtime of the generated codecs",
   },
@@ -154,6 +154,24 @@ const ROOMS: readonly Room[] = [
     because: "it keeps the cache within its bounds; files and neighbours are ports to it",
   },
   {
+    at: `${DAEMON}/publish`,
+    mayImport: [`${DAEMON}/observe`, `${DAEMON}/verify/evidence/node-identity.ts`],
+    packages: [PROTOCOL, "node:*"],
+    because: "it signs and weighs words; where files lie and who is on the LAN come through ports",
+  },
+  {
+    at: `${DAEMON}/locate`,
+    mayImport: [`${DAEMON}/observe`],
+    packages: [PROTOCOL],
+    because: "it remembers who said what he has; who hears of it is not its business",
+  },
+  {
+    at: `${DAEMON}/manifest`,
+    mayImport: [`${DAEMON}/observe`, `${DAEMON}/formats`],
+    packages: [PROTOCOL],
+    because: "it describes what it is shown; heads of files come through a port",
+  },
+  {
     at: `${DAEMON}/pull`,
     mayImport: [`${DAEMON}/observe`],
     packages: [PROTOCOL, "node:*"],
@@ -183,6 +201,9 @@ const ROOMS: readonly Room[] = [
 const JOINTS = [
   "node.ts",
   "adopt-cache.ts",
+  "head-sources.ts",
+  "node-faces.ts",
+  "published-names.ts",
   "node-cluster.ts",
   "node-commands.ts",
   "node-keeper.ts",

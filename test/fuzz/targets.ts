@@ -19,28 +19,37 @@ import {
 import {
   decodeControlRequest,
   decodeControlResponse,
+  decodeFileList,
   decodeGrant,
   decodeMember,
   decodeMemberRequest,
   decodeMemberResponse,
   decodeNews,
   decodePairFrame,
+  decodePublication,
   decodeShardAnswer,
   decodeShardRequest,
+  decodeShelfNews,
   encodeControlRequest,
   encodeControlResponse,
+  encodeFileList,
   encodeGrant,
   encodeMember,
   encodeMemberRequest,
   encodeMemberResponse,
   encodeNews,
   encodePairFrame,
+  encodePublication,
   encodeShardAnswer,
   encodeShardRequest,
+  encodeShelfNews,
   GOSSIP_BYTES_MAX,
   type Grant,
+  LIST_BYTES_MAX,
   type PeerNews,
+  type Publication,
   type Refusal,
+  SHELF_ENTRIES_MAX,
   type WireMember,
 } from "@swarmd/protocol/wire";
 import { EVIDENCE_TARGETS } from "./evidence-targets.js";
@@ -113,12 +122,39 @@ const NEWS: PeerNews = {
   bye: false,
 };
 
+const PUBLICATION: Publication = {
+  timeMs: 1_700_000_000_000,
+  cluster: "open",
+  repo: REPO,
+  revision: parseRevision("v1.0"),
+  commit: parseCommitId("c0".repeat(20)),
+  listSha256: "1f".repeat(32),
+  listBytes: 120,
+  files: 2,
+  bytes: 5e9,
+  publisher: PEER,
+  signature: new Uint8Array(64).fill(7),
+};
+const SHELF = [
+  { repo: REPO, commit: PUBLICATION.commit, files: 2, bytes: 5e9, publication: PUBLICATION },
+  { repo: parseRepoSpec("org/model").repo, commit: PUBLICATION.commit, files: 9, bytes: 1, publication: undefined },
+];
+
 /** What was read can be written, and reads the same again: nothing is kept that the format can't say. */
 function stable<Value>(decode: (bytes: Uint8Array) => Value, encode: (value: Value) => Uint8Array) {
   return (bytes: Uint8Array): Value => {
     const value = decode(bytes);
     const again = encode(decode(encode(value)));
     if (Buffer.compare(again, encode(value)) !== 0) throw new Error("what was read is not stable");
+    return value;
+  };
+}
+
+/** There is one way only to write what was read: what is signed or hashed must not have two. */
+function exact<Value>(decode: (bytes: Uint8Array) => Value, encode: (value: Value) => Uint8Array) {
+  return (bytes: Uint8Array): Value => {
+    const value = decode(bytes);
+    if (Buffer.compare(encode(value), bytes) !== 0) throw new Error("what was read is written in another way");
     return value;
   };
 }
@@ -138,6 +174,45 @@ export const TARGETS: readonly FuzzTarget[] = [
     },
     codes: PEER_ONLY,
     samples: [encodeNews(NEWS), encodeNews({ records: [], bye: true })],
+  },
+  {
+    name: "publication",
+    decode: (bytes) => {
+      const { files, listBytes } = exact(decodePublication, encodePublication)(bytes);
+      if (files < 1 || listBytes > LIST_BYTES_MAX) throw new Error(`${files} files in ${listBytes} bytes`);
+    },
+    codes: PEER_ONLY,
+    samples: [encodePublication(PUBLICATION)],
+  },
+  {
+    name: "file-list",
+    decode: (bytes) => {
+      for (const { path, blob } of exact(decodeFileList, encodeFileList)(bytes)) {
+        if (path.startsWith("/") || path.split("/").includes("..")) throw new Error(`it took the name ${path}`);
+        if (blob.startsWith("url:")) throw new Error("it took a blob that can't be checked");
+      }
+    },
+    codes: PEER_ONLY,
+    samples: [
+      encodeFileList([
+        { path: "config.json", sizeBytes: 2, blob: parseBlobId(`git-sha1:${"0f".repeat(20)}`) },
+        { path: "sub/model.gguf", sizeBytes: 5e9, blob: BLOB },
+      ]),
+      encodeFileList([]),
+    ],
+    words: ["../", "/", "\u0000", "CON"],
+  },
+  {
+    name: "shelf-news",
+    decode: (bytes) => {
+      const { entries, gone } = exact(decodeShelfNews, encodeShelfNews)(bytes);
+      if (entries.length > SHELF_ENTRIES_MAX || gone.length > SHELF_ENTRIES_MAX) throw new Error("too many entries");
+    },
+    codes: PEER_ONLY,
+    samples: [
+      encodeShelfNews({ epoch: 7, sequence: 9, isFull: true, entries: SHELF, gone: [] }),
+      encodeShelfNews({ epoch: 7, sequence: 10, isFull: false, entries: [], gone: SHELF }),
+    ],
   },
   {
     name: "control-request",

@@ -312,7 +312,7 @@ describe("a file through the gateway while the Hub is gone", () => {
     assert.equal(body.toString(), CONFIG);
     const secret = await gateway.get("/acme/secret/resolve/main/model.safetensors");
     assert.equal(secret.status, 504);
-    const lacking = await gateway.get(`/${REPO}/resolve/main/other.bin`);
+    const lacking = await gateway.get(`/${REPO}/resolve/main/other.bin`, { silenceMs: 20_000 });
     assert.equal(lacking.status, 504);
   });
 });

@@ -1,10 +1,12 @@
 /** A real node with its gateway, in this process, in front of an embedded Hub. */
 import type { NodeConfig } from "@swarmd/daemon/config";
 import type { RunningNode } from "@swarmd/daemon/host";
+import { startNode } from "@swarmd/daemon/node";
+import { createSilentLogger } from "@swarmd/daemon/observe/logger";
 import { type Folders, makeFolders } from "../support/binaries.js";
 import type { EmbeddedHub } from "../support/hub/hub.js";
 import { type RawAnswer, type RawRequestOptions, rawRequest } from "../support/hub/raw-request.js";
-import { startTestNode } from "../support/local-node.js";
+import { testConfig } from "../support/local-node.js";
 
 export interface TestGateway {
   /** What a client's HF_ENDPOINT is. */
@@ -27,7 +29,10 @@ export async function startGateway(
 ): Promise<TestGateway> {
   const place = folders ?? (await makeFolders());
   const address = { host: "127.0.0.1", port: 0, token: undefined };
-  const node = await startTestNode(place, hub.url, { gateway: address, ...more });
+  const config = testConfig(place, hub.url, { gateway: address, ...more });
+  // Time runs as on the wall, and patience is that of a real node: clients that read for seconds, on a busy machine, must not meet its end.
+  const events = { emit: () => undefined };
+  const node = await startNode(config, { events, logger: createSilentLogger(), origin: { retryBaseMs: 20 } });
   const url = (await node.views.status()).gateway as string;
   const get = (path: string, options: RawRequestOptions = {}) => rawRequest(url + path, options);
   return {

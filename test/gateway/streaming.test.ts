@@ -35,7 +35,8 @@ describe("a file that is still on its way", () => {
     gateway = await startGateway(hub);
     hub.resetStats();
     const answers = await Promise.all(Array.from({ length: 10 }, () => gateway.get(path)));
-    for (const { status, body } of answers) {
+    for (const { status, body, failure } of answers) {
+      assert.equal(failure, undefined);
       assert.equal(status, 200);
       assert.ok(body.equals(bytes));
     }
@@ -61,8 +62,9 @@ describe("a file that is still on its way", () => {
     hub.resetStats();
     const whole = gateway.get(path);
     const range = `bytes=${SIZE - MIB}-`;
-    const tail = await gateway.get(path, { headers: { range } });
+    const tail = await gateway.get(path, { headers: { range }, silenceMs: 30_000 });
     assert.equal(tail.status, 206);
+    assert.equal(tail.failure, undefined);
     // The very end waits for the check of the whole file; what lies before it does not.
     assert.ok(tail.body.equals(bytes.subarray(SIZE - MIB)));
     const early = await gateway.get(path, { headers: { range: "bytes=50331648-50331999" } });

@@ -34,6 +34,7 @@ export function testConfig(folders: Folders, endpoint: string, more: Partial<Nod
     peers: [],
     mdns: false,
     gateway: undefined,
+    publishers: [],
     links: new Map(),
     encrypt: "auto",
     maxUploadBytesPerS: undefined,

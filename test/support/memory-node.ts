@@ -5,12 +5,16 @@
 import type { Commands, RunningNode, Views } from "@swarmd/daemon";
 import { type ErrorCode, isErrorCode, parseRate, SwarmError, VERSION } from "@swarmd/protocol";
 import type {
+  AddEvent,
   CachedRevision,
   DoneEvent,
+  LocatedNode,
+  ModelManifest,
   NodeLimits,
   PinInfo,
   PullEvent,
   PullRequest,
+  RegisterRequest,
   VerifyEvent,
 } from "@swarmd/protocol/api";
 
@@ -28,6 +32,31 @@ export const MEMORY_REVISION: CachedRevision = {
   lastAccessed: "2026-01-03T03:04:05.000Z",
   isPinned: false,
   path: "/memory/hub/models--org--small/snapshots/0123456789abcdef0123456789abcdef01234567",
+};
+
+const MEMORY_NODE_ID = "12D3KooWGRUaQj4UVm1bjCBMSJ6YaPfBSGJQbEMsEcQM1T3Zq8Q1";
+const BLOB = `sha256:${"5a".repeat(32)}`;
+
+export const MEMORY_MANIFEST: ModelManifest = {
+  repo: "org/small",
+  revision: "main",
+  commit: COMMIT,
+  publisher: null,
+  size: 1000,
+  files: [{ path: "model.safetensors", size: 1000, blob: BLOB }],
+  blobs: [{ id: BLOB, size: 1000, shards: [{ id: `${BLOB}#0`, offset: 0, size: 1000 }] }],
+  tensors: [{ name: "w", file: "model.safetensors", offset: 100, length: 900, dtype: "F16", shape: [450] }],
+  heads: [{ file: "model.safetensors", format: "safetensors", source: "cache", tensors: 1 }],
+};
+
+const NOBODY_LOOKED = {
+  isSelf: false,
+  isUp: false,
+  commit: null,
+  bytes: null,
+  totalBytes: null,
+  publisher: null,
+  lastSeen: "2026-01-02T03:04:05.000Z",
 };
 
 /** How many events of each kind `org/flood` reports at once. */
@@ -82,6 +111,16 @@ export class MemoryNode implements RunningNode {
       onEvent({ type: "held", target });
       await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     },
+    add: async ({ path, as }, onEvent: OnEvent<AddEvent>) => {
+      if (path === "/memory/empty") throw new SwarmError("USAGE", `${path} holds no file`);
+      onEvent({ type: "file", path: "config.json", bytes: 1000, source: "cache" });
+      const about = { repo: as, revision: "main", commit: COMMIT, files: 1, bytes: 1000 };
+      onEvent({ type: "added", ...about, path: "/memory/hub/x", publisher: MEMORY_NODE_ID, isSame: false });
+    },
+    register: (request) => {
+      this.#registered.push(request);
+      return request;
+    },
     limit: (request) => {
       const rates = Object.entries(request).map(([name, text]) => [name, parseRate(text) ?? null]);
       this.#limits = { ...this.#limits, ...Object.fromEntries(rates) };
@@ -90,10 +129,21 @@ export class MemoryNode implements RunningNode {
   };
 
   #pins: readonly PinInfo[] = [];
+  readonly #registered: RegisterRequest[] = [];
   #limits: NodeLimits = { maxUpload: null, maxDownload: null, maxOrigin: null };
 
   readonly views: Views = {
     pins: () => ({ pins: this.#pins }),
+    manifest: async ({ target }) => {
+      if (target !== "org/small") throw new SwarmError("REPO_NOT_FOUND", `${target} was not found`);
+      return MEMORY_MANIFEST;
+    },
+    locate: async ({ target }) => ({
+      model: target,
+      nodes: this.#registered.flatMap(({ node, model }): LocatedNode[] =>
+        model === target ? [{ ...NOBODY_LOOKED, node, has: "said" }] : [],
+      ),
+    }),
     list: async () => ({
       cacheDir: "/memory/hub",
       repos: this.#isRemoved ? [] : [{ ...MEMORY_REVISION, revisions: 1 }],

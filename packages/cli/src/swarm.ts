@@ -1,4 +1,5 @@
 /** The `swarm` binary. */
+import { addAddCommand } from "./commands/add.js";
 import { addClusterCommand } from "./commands/cluster.js";
 import { addDiffCommand } from "./commands/diff.js";
 import { addDoctorCommand } from "./commands/doctor.js";
@@ -6,7 +7,9 @@ import { addEnvCommand } from "./commands/env.js";
 import { addGcCommand } from "./commands/gc.js";
 import { addHoldCommand } from "./commands/hold.js";
 import { addLimitsCommand } from "./commands/limits.js";
+import { addLocateCommand } from "./commands/locate.js";
 import { addLsCommand } from "./commands/ls.js";
+import { addManifestCommand } from "./commands/manifest.js";
 import { addPeersCommand } from "./commands/peers.js";
 import { addPinCommand, addUnpinCommand } from "./commands/pin.js";
 import { addPullCommand } from "./commands/pull.js";
@@ -22,6 +25,9 @@ const program = createProgram(
 );
 for (const add of [
   addPullCommand,
+  addAddCommand,
+  addManifestCommand,
+  addLocateCommand,
   addLsCommand,
   addDiffCommand,
   addRmCommand,

@@ -1,6 +1,7 @@
 /** What the cache held before this node started: found, and offered to the LAN once it is known to be public. */
 import { parseRevision, type RepoRef, toSwarmError } from "@swarmd/protocol";
 import { offerCache } from "./announce/offer-cache.js";
+import type { NodeFaces } from "./node-faces.js";
 import type { Origin } from "./origin/origin.js";
 import type { Proofs } from "./proofs.js";
 import type { Pump } from "./pump.js";
@@ -14,6 +15,8 @@ export interface AdoptDeps {
   readonly origin: Origin;
   readonly pump: Pump;
   readonly proofs: Proofs;
+  /** What of it was published, and by whom. */
+  readonly faces: NodeFaces;
   /** The origin may not be asked: what it said earlier counts. */
   readonly offline: boolean;
   /** Nobody is to be offered anything. */
@@ -34,22 +37,29 @@ export async function adoptCache(deps: AdoptDeps, signal: AbortSignal): Promise<
     await offerCache(
       {
         cache: { repos: (options) => listRepos(store.cacheDir, options) },
-        visibility: { isPublic: (repo, options) => isPublic(repo, deps, options) },
+        visibility: { of: (repo, options) => visibilityOf(repo, deps, options) },
         // Removed while the origin was being asked: then there is nothing to offer.
         offer: (blob) => store.has(blob.id) && pump.push({ type: "have", blob: { ...blob, origin: "ranges" } }),
       },
       { signal },
     );
+    deps.faces.look();
   } catch {
     // Aborted by the end of the node, or a cache that can't be read: pulls say so themselves.
   }
 }
 
-/** By the origin's word of now or, when it can't be asked, by its last one. */
-async function isPublic(repo: RepoRef, deps: AdoptDeps, options: Cancellable): Promise<boolean> {
+/** By the origin's word of now or, when it can't be asked, by its last one; by its publisher's for a repo that no origin has. */
+async function visibilityOf(
+  repo: RepoRef,
+  deps: AdoptDeps,
+  options: Cancellable,
+): Promise<"public" | "published" | "private"> {
+  const published = await deps.faces.standingOf(repo);
+  if (published !== undefined) return published;
   if (!deps.offline) await askOrigin(repo, deps, options);
   const known = await deps.visibility.find(repo);
-  return known !== undefined && !known.isPrivate && !known.isGated;
+  return known !== undefined && !known.isPrivate && !known.isGated ? "public" : "private";
 }
 
 async function askOrigin(repo: RepoRef, { origin, visibility }: AdoptDeps, options: Cancellable): Promise<void> {

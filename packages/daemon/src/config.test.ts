@@ -36,6 +36,7 @@ describe("loadConfig", () => {
       peers: [],
       mdns: true,
       gateway: { host: "127.0.0.1", port: 7480, token: undefined },
+      publishers: [],
       links: new Map(),
       encrypt: "auto",
       maxUploadBytesPerS: undefined,

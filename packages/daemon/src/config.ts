@@ -1,6 +1,14 @@
 /** All that one node is told. Flags, environment, `config.toml` and defaults end up here; nothing below reads them again. */
 import { join, resolve } from "node:path";
-import { findNearest, findStateDir, parseBytes, parseDuration, parseRate, SwarmError } from "@swarmd/protocol";
+import {
+  findNearest,
+  findStateDir,
+  parseBytes,
+  parseDuration,
+  parseNodeId,
+  parseRate,
+  SwarmError,
+} from "@swarmd/protocol";
 import { parseWorkers } from "@swarmd/protocol/api";
 import { LINK_CLASSES, type LinkClass } from "@swarmd/protocol/wire";
 import { parse as parseToml } from "smol-toml";
@@ -40,6 +48,8 @@ export interface NodeConfig {
   readonly mdns: boolean;
   /** The Hub's face for other programs; `undefined`: none. */
   readonly gateway: GatewayAddress | undefined;
+  /** Ids of nodes whose repos are taken without being named, though no origin has them. */
+  readonly publishers: readonly string[];
   /** Classes of interfaces that the node would judge otherwise. */
   readonly links: ReadonlyMap<string, LinkClass>;
   /** `auto`: private blobs go over TLS; `always`: everything does. */
@@ -86,6 +96,7 @@ export interface ConfigFlags {
   readonly gatewayHost?: string | undefined;
   readonly gatewayToken?: string | undefined;
   readonly noGateway?: boolean | undefined;
+  readonly publishers?: readonly string[] | undefined;
   readonly links?: readonly string[] | undefined;
   readonly encrypt?: string | undefined;
   readonly maxUpload?: string | undefined;
@@ -136,6 +147,7 @@ const SETTINGS: Readonly<Record<SettingName, { readonly flag: string; readonly e
   gatewayHost: { flag: "--gateway-host", env: "SWARM_GATEWAY_HOST", key: "gateway-host" },
   gatewayToken: { flag: "--gateway-token", env: "SWARM_GATEWAY_TOKEN", key: "gateway-token" },
   noGateway: { flag: "--no-gateway", env: "SWARM_NO_GATEWAY", key: "no-gateway" },
+  publishers: { flag: "--publisher", env: "SWARM_PUBLISHERS", key: "publishers" },
   links: { flag: "--link", env: "SWARM_LINKS", key: "links" },
   encrypt: { flag: "--encrypt", env: "SWARM_ENCRYPT", key: "encrypt" },
   maxUpload: { flag: "--max-upload", env: "SWARM_MAX_UPLOAD", key: "max-upload" },
@@ -199,6 +211,7 @@ export function loadConfig({ flags, env, readFile }: ConfigSources): NodeConfig 
     peers: parseWith(find("peers"), parseList) ?? [],
     mdns: !(parseWith(find("noMdns"), parseSwitch) ?? false),
     gateway,
+    publishers: parseWith(find("publishers"), parseNodes) ?? [],
     links: parseWith(find("links"), parseLinks) ?? new Map(),
     encrypt: parseWith(find("encrypt"), (found) => parseChoice(found, ENCRYPT)) ?? "auto",
     maxUploadBytesPerS: parseWith(find("maxUpload"), parseLimit),
@@ -380,6 +393,19 @@ function parseList({ value, name }: Found): readonly string[] {
   }
   throw new SwarmError("USAGE", `${name} is no list: ${JSON.stringify(value)}`, {
     hint: 'Separate several with commas; in config.toml write ["one", "two"].',
+  });
+}
+
+function parseNodes(found: Found): readonly string[] {
+  return parseList(found).map((text) => {
+    try {
+      return parseNodeId(text);
+    } catch (cause) {
+      throw new SwarmError("USAGE", `${found.name} names no node: ${JSON.stringify(text)}`, {
+        cause,
+        hint: "swarm peers shows the ids of nodes; they begin with 12D3Koo.",
+      });
+    }
   });
 }
 

@@ -20,6 +20,8 @@ export interface NodeClusterDeps {
   readonly visibility: VisibilityRecords;
   /** Absent on a node that goes without peers, and before it has started. */
   readonly swarm: () => Swarm | undefined;
+  /** Whether a repo of the cache came from a node: that is told by its publisher's signature, not by a member's word. */
+  readonly isPublished: (repo: RepoRef) => Promise<boolean>;
 }
 
 export interface NodeCluster {
@@ -105,7 +107,7 @@ function networkOf(swarm: () => Swarm | undefined): ClusterNetwork {
   };
 }
 
-function shelfOf({ store, visibility }: NodeClusterDeps): RepoShelf {
+function shelfOf({ store, visibility, isPublished }: NodeClusterDeps): RepoShelf {
   /** By what the origin last said; where it said nothing, it is. */
   const isPrivate = async (repo: RepoRef) => {
     const known = await visibility.find(repo);
@@ -115,6 +117,7 @@ function shelfOf({ store, visibility }: NodeClusterDeps): RepoShelf {
     isPrivate,
     files: (repo, commit) => store.readTree(repo, commit),
     resolve: async (repo, revision) => {
+      if (await isPublished(repo)) return undefined;
       if (isCommitId(revision)) {
         const asked: CommitId = revision;
         const isKnown = (await store.readTree(repo, asked)) !== undefined;

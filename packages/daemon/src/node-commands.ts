@@ -4,6 +4,7 @@ import type { Commands, Views } from "./api/ports.js";
 import type { Cluster } from "./cluster/cluster.js";
 import type { NodeConfig } from "./config.js";
 import type { Health } from "./health.js";
+import type { NodeFaces } from "./node-faces.js";
 import { annotate, keeperCommands, keeperCounts, type NodeKeeper } from "./node-keeper.js";
 import { changeLimits, type Rates } from "./node-limits.js";
 import type { Proofs } from "./proofs.js";
@@ -20,6 +21,7 @@ export interface NodeRooms {
   readonly store: BlobStore;
   readonly verifier: Verifier;
   readonly proofs: Proofs;
+  readonly faces: NodeFaces;
   readonly rates: Rates;
   readonly cluster: Cluster;
   readonly swarm: (PeerList & { unban(peer: NodeId): void }) | undefined;
@@ -31,6 +33,7 @@ export function nodeCommands({
   pulls,
   store,
   verifier,
+  faces,
   proofs,
   rates,
   cluster,
@@ -50,7 +53,13 @@ export function nodeCommands({
     },
     diff: (request, { signal }) => pulls.diff(request, signal),
     pull: (request, onEvent, { signal }) => pulls.run(request, onEvent, signal),
-    remove: (request, options) => removeFromCache(store, request, options),
+    add: (request, onEvent, options) => faces.add(request, onEvent, options),
+    register: (request) => faces.register(request),
+    async remove(request, options) {
+      const result = await removeFromCache(store, request, options);
+      if (request.dryRun !== true) await faces.removed(result);
+      return result;
+    },
     verify: (request, onEvent, { signal }) =>
       auditCache(store, (path, blob, options) => verifier.verifyBlobOnDisk(path, blob, options), {
         ...request,
@@ -67,10 +76,11 @@ export function nodeViews(
   {
     pulls,
     store,
+    faces,
     swarm,
     gateway,
     kept,
-  }: Pick<NodeRooms, "pulls" | "store" | "swarm" | "kept"> & {
+  }: Pick<NodeRooms, "pulls" | "store" | "faces" | "swarm" | "kept"> & {
     readonly gateway: { readonly host: string; readonly port: number } | undefined;
   },
 ): Views {
@@ -78,7 +88,9 @@ export function nodeViews(
   const { cacheDir, stateDir, endpoint, workers } = config;
   return {
     pins: () => ({ pins: kept.pins.pins }),
-    list: async (options) => annotate(await listCache(store, options), kept.keeper),
+    list: async (options) => faces.withPublishers(annotate(await listCache(store, options), kept.keeper)),
+    manifest: (request, options) => faces.manifest(request, options),
+    locate: (request) => faces.locate(request),
     status: async () => ({
       version: VERSION,
       pid: process.pid,

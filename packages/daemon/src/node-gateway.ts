@@ -4,6 +4,7 @@ import type { NodeConfig } from "./config.js";
 import { makeGateway } from "./gateway/gateway.js";
 import type { GatewayServer } from "./gateway/gateway-server.js";
 import { ResponseOutlets } from "./gateway-outlets.js";
+import type { NodeFaces } from "./node-faces.js";
 import type { Logger } from "./observe/logger.js";
 import type { Origin } from "./origin/origin.js";
 import { FileDemands } from "./pull/file-demands.js";
@@ -22,6 +23,7 @@ export interface GatewayRooms {
   readonly pump: Pump;
   readonly pulls: Pulls;
   readonly keeper: CacheKeeper;
+  readonly faces: NodeFaces;
   readonly logger: Logger;
 }
 
@@ -36,7 +38,7 @@ export interface NodeGateway {
 export async function openGateway(config: NodeConfig, rooms: GatewayRooms): Promise<NodeGateway | undefined> {
   const { gateway: where, endpoint, offline, token, workers, noPeer } = config;
   if (where === undefined) return undefined;
-  const { origin, store, visibility, members, proofs, pump, pulls, keeper, logger } = rooms;
+  const { origin, store, visibility, members, proofs, pump, pulls, keeper, faces, logger } = rooms;
   const demands = new FileDemands(
     { workers, noPeer, offline },
     {
@@ -61,9 +63,14 @@ export async function openGateway(config: NodeConfig, rooms: GatewayRooms): Prom
       members,
       store,
       demands: {
-        // Whoever brings the node's own token needs no other.
-        take: (wanted) => demands.take({ ...wanted, token: wanted.token === token ? undefined : wanted.token }),
+        take: (wanted) => {
+          const isPrivate = wanted.isOwn ? faces.isForMembers(wanted.repo) : wanted.isPrivate;
+          // Whoever brings the node's own token needs no other.
+          return demands.take({ ...wanted, isPrivate, token: wanted.token === token ? undefined : wanted.token });
+        },
       },
+      faces: faces.plain(pump),
+      own: { find: (repo, revision) => faces.findOwn(repo, revision) },
       focus: pump,
       outlets: await ResponseOutlets.make(),
       logger,

@@ -13,6 +13,7 @@ import { Health } from "./health.js";
 import type { RunningNode } from "./host.js";
 import { openCluster } from "./node-cluster.js";
 import { nodeCommands, nodeViews } from "./node-commands.js";
+import { NodeFaces } from "./node-faces.js";
 import { openGateway } from "./node-gateway.js";
 import { openKeeper } from "./node-keeper.js";
 import type { Rates } from "./node-limits.js";
@@ -84,7 +85,18 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
 
   // cluster: who may be a peer at all.
   let swarm: Swarm | undefined;
-  const { cluster, members } = await openCluster(config, { store, logger, visibility, swarm: () => swarm });
+  const { cluster, members } = await openCluster(config, {
+    store,
+    logger,
+    visibility,
+    swarm: () => swarm,
+    isPublished: (repo) => faces.isPublished(repo),
+  });
+
+  // by name: who has which repo, what is in it, and repos that no origin has.
+  const basis = new AnchorBasis(stateDir);
+  const faces = new NodeFaces(config, { store, visibility, origin, verifier, members, basis, logger, cluster });
+  await faces.start();
 
   const maxOrigin = RateLimit.of(config.maxOriginBytesPerS);
   const originSource = limitSource(origin.sources, maxOrigin);
@@ -121,10 +133,16 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
       logger,
       admit,
       desk: evidence.desk,
+      shelf: faces,
       push: (input) => {
         push(input);
-        if (input.type === "peer-up") cluster.peerUp(input.peer);
-        else if (input.type === "peer-down") cluster.peerDown(input.peer);
+        if (input.type === "peer-up") {
+          cluster.peerUp(input.peer);
+          faces.peerUp(input.peer);
+        } else if (input.type === "peer-down") {
+          cluster.peerDown(input.peer);
+          faces.peerDown(input.peer);
+        }
       },
       isPrivate: (blob) => engine.isPrivate(blob),
       hasAccess: (blob) => engine.hasAccess(blob),
@@ -152,6 +170,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const pump: Pump = new Pump({ engine, store, transfers, verifier, originSource, evidence, swarm, events, clock });
   push = (input) => pump.push(input);
   push({ type: "sharing", sharing: cluster.key?.shareGated ?? "nobody" });
+  faces.join({ engine, pump, swarm, heads: { locators: origin.sources, originSource } });
   for (const input of early) push(input);
 
   // keeper: how much of it may stay.
@@ -163,10 +182,12 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const pulls = new Pulls(config, {
     origin: origin.hub,
     visibility,
+    published: faces.published,
+    onPulled: (repo) => faces.look(repo),
     files: origin.urls,
     store,
     members,
-    basis: new AnchorBasis(stateDir),
+    basis,
     locators: origin.sources,
     anchors: proofs,
     wants: pump,
@@ -187,19 +208,19 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   // announce: what was here before is offered once it is known to be public.
   const adopting = new AbortController();
   const { offline, noPeer } = config;
-  const adopted = adoptCache({ store, visibility, origin, pump, proofs, offline, noPeer }, adopting.signal);
+  const adopted = adoptCache({ store, visibility, origin, pump, faces, proofs, offline, noPeer }, adopting.signal);
   if (swarm !== undefined) cluster.started();
 
   // gateway: the same for programs that speak to the Hub.
-  const rooms = { origin, store, visibility, members, proofs, pump, pulls, keeper: kept.keeper, logger };
+  const rooms = { origin, store, visibility, members, proofs, pump, pulls, faces, keeper: kept.keeper, logger };
   const gateway = await openGateway(config, rooms).catch(async (error) => {
     await stop();
     throw error;
   });
   const rates = { maxOrigin, ...ratesOf(swarm) };
   return {
-    commands: nodeCommands({ pulls, store, verifier, proofs, cluster, swarm, kept, health, rates }),
-    views: nodeViews(config, { pulls, store, swarm, gateway, kept }),
+    commands: nodeCommands({ pulls, store, verifier, faces, proofs, cluster, swarm, kept, health, rates }),
+    views: nodeViews(config, { pulls, store, faces, swarm, gateway, kept }),
     async stop() {
       await gateway?.stop();
       await stop();
@@ -217,6 +238,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     await pump.stop();
     await origin.stop();
     await adopted;
+    await faces.stop();
     await store.stop();
     await digests.stop();
   }

@@ -158,6 +158,11 @@ export class Pump implements BlobWants, Admit {
     this.push({ type: "focus", blob, startBytes, endBytes });
   }
 
+  /** Whether a blob is for members only; undefined for one that this node has nothing to do with. */
+  isPrivate(blob: BlobId): boolean | undefined {
+    return this.#deps.engine.isPrivate(blob);
+  }
+
   view(blob: BlobId): BlobView | undefined {
     return this.#deps.engine.view(blob);
   }

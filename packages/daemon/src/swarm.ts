@@ -16,6 +16,7 @@ import {
   type MemberResponse,
   OPEN_CLUSTER,
   SHARD_PROTOCOL,
+  type ShelfNews,
 } from "@swarmd/protocol/wire";
 import { fromWire, toWire } from "./announce/wire-form.js";
 import type { ClusterKey, MemberAnswer } from "./cluster/ports.js";
@@ -41,6 +42,7 @@ import { RateLimit } from "./transport/lanes/rate-limit.js";
 import { LinkTraffic } from "./transport/links/link-traffic.js";
 import { MemberTalk } from "./transport/member-talk.js";
 import { PeerNetwork } from "./transport/peer-network.js";
+import type { ShelfDesk, ShelfTalk } from "./transport/shelf-talk.js";
 
 export interface SwarmDeps {
   readonly store: BlobStore;
@@ -59,6 +61,8 @@ export interface SwarmDeps {
   readonly answer: (peer: NodeId, request: MemberRequest) => Promise<MemberAnswer>;
   /** Answers any peer about copies. */
   readonly answerAboutCopies: (peer: NodeId, request: CopiesRequest) => Promise<CopiesResponse>;
+  /** Hears of other nodes' repos, and answers for this node's. */
+  readonly shelf: ShelfDesk;
 }
 
 export class Swarm implements LaneOpener, PeerList {
@@ -269,6 +273,33 @@ export class Swarm implements LaneOpener, PeerList {
     return this.#started.isBanned(peer);
   }
 
+  /** Among whom it is now: the public name of the cluster's present key, or of the open swarm. */
+  get place(): string {
+    return this.#cluster?.publicName ?? OPEN_CLUSTER;
+  }
+
+  /** Tells everybody of repos that came or went here. */
+  announceShelf(news: ShelfNews): void {
+    this.#network?.shelf?.announce(news);
+  }
+
+  /** Tells one peer which repos this node has. */
+  tellShelf(peer: NodeId, news: readonly ShelfNews[]): void {
+    void this.#network?.shelf?.tell(peer, news);
+  }
+
+  /** Asks a peer for the file list of a publication. @throws SwarmError PEER_*, INTERRUPTED */
+  askFileList(...args: Parameters<ShelfTalk["askList"]>): Promise<Uint8Array> {
+    const { shelf } = this.#started;
+    if (shelf === undefined) throw new SwarmError("INTERNAL", "this node keeps no shelf");
+    return shelf.askList(...args);
+  }
+
+  /** Small ranges from a peer, straight into memory, checked by nobody. */
+  rangesOf(peer: NodeId): RangeSource {
+    return this.#stream(peer);
+  }
+
   ban(peer: NodeId, why: string): void {
     void this.#host.revoke(peer);
     this.#started.ban(peer, why);
@@ -289,7 +320,7 @@ export class Swarm implements LaneOpener, PeerList {
 
   #makeNetwork(lanePort: number): PeerNetwork {
     const { stateDir, peers, mdns, links, encrypt } = this.#config;
-    const { logger, push, isPrivate, hasAccess } = this.#deps;
+    const { logger, push, isPrivate, hasAccess, shelf } = this.#deps;
     const cluster = this.#cluster?.publicName ?? OPEN_CLUSTER;
     const isOpen = this.#cluster === undefined;
     return new PeerNetwork(
@@ -306,6 +337,7 @@ export class Swarm implements LaneOpener, PeerList {
       {
         logger,
         desk: this.#deps.desk,
+        shelf,
         handlers: {
           [SHARD_PROTOCOL]: this.#libp2pLane.take,
           [COPIES_PROTOCOL]: this.#copiesTalk.take,

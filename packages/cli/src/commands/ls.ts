@@ -88,6 +88,11 @@ function renderListing(listing: CacheListing, flags: LsFlags, nowMs: number): st
   const [heading = "", ...rows] = perRevision ? revisionTable(listing, flags.long === true) : repoTable(listing, nowMs);
   const lines = rows.length > 0 ? [bold(heading), ...rows] : [];
   if (partial.length > 0) lines.push(...(lines.length > 0 ? [""] : []), bold("HALF DONE"), ...renderPartial(listing));
+  const published = new Map(listing.revisions.map(({ repo, publisher }) => [repo, publisher]));
+  for (const [repo, publisher] of published) {
+    if (publisher !== undefined)
+      lines.push(dim(`${sanitize(repo)} is published by node ${sanitize(publisher)}, by no origin`));
+  }
   lines.push("", dim(`${formatBytes(totalBytes)} in ${cacheDir}`));
   return `${lines.join("\n")}\n`;
 }

@@ -19,6 +19,7 @@ interface PullFlags {
   readonly peer: boolean;
   readonly offline?: boolean;
   readonly dryRun?: boolean;
+  readonly from?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly stateDir?: string;
@@ -31,6 +32,7 @@ const FLAG_NAMES: FieldNames = {
   localDir: "--local-dir",
   out: "--out",
   workers: "--workers",
+  from: "--from",
 };
 
 export function addPullCommand(program: Command): void {
@@ -42,6 +44,11 @@ export function addPullCommand(program: Command): void {
     )
     .addOption(
       new Option("--exclude <glob>", "not the files that match; repeatable").argParser(collect).helpGroup("What:"),
+    )
+    .addOption(
+      new Option("--from <node>", "what this node published under the name, though no origin has it").helpGroup(
+        "What:",
+      ),
     )
     .addOption(new Option("--local-dir <dir>", "place the files in this folder too").helpGroup("Where:"))
     .addOption(new Option("--out <file>", "place the one file here too").helpGroup("Where:"))
@@ -57,6 +64,7 @@ export function addPullCommand(program: Command): void {
     ["swarm pull Qwen/Qwen2.5-0.5B-Instruct", "a whole repo"],
     ["swarm pull org/model@v1.0 --include '*.safetensors'", "some files of a tag"],
     ["swarm pull datasets/org/name --local-dir data", "a dataset, also into ./data"],
+    ["swarm pull me/finetune --from 12D3Koo…", "what a node of this LAN published with swarm add"],
     ["swarm pull https://host/model.gguf --out model.gguf", "one file from any server"],
   ]);
 }
@@ -92,7 +100,7 @@ async function runPull(client: Client, request: PullRequest, report: PullReport,
 
 /** All that can be wrong with the command line is found here. @throws SwarmError USAGE */
 export function toPullRequest(target: string, flags: PullFlags, env: NodeJS.ProcessEnv): PullRequest {
-  const { revision, include, exclude, localDir, out, workers, peer, offline, dryRun } = flags;
+  const { revision, include, exclude, localDir, out, workers, peer, offline, dryRun, from } = flags;
   const body = {
     target,
     revision,
@@ -104,6 +112,7 @@ export function toPullRequest(target: string, flags: PullFlags, env: NodeJS.Proc
     noPeer: peer ? undefined : true,
     offline: offline === true || isHubOffline(env) ? true : undefined,
     dryRun,
+    from,
   };
   return parsePullRequest(body, FLAG_NAMES);
 }

@@ -10,6 +10,7 @@ interface StartFlags {
   /** `false` for --no-peer, else what --peer named. */
   readonly peer?: false | string[];
   readonly mdns: boolean;
+  readonly publisher?: string[];
   readonly p2pPort?: string;
   readonly lanePort?: string;
   readonly gateway: boolean;
@@ -55,6 +56,11 @@ export function addStartCommand(program: Command): void {
         .helpGroup("Peers:"),
     )
     .addOption(new Option("--no-peer", "fetch from the origin only, serve nobody").helpGroup("Peers:"))
+    .addOption(
+      new Option("--publisher <node>", "take what this node publishes without being told --from; may be repeated")
+        .argParser(gather)
+        .helpGroup("Peers:"),
+    )
     .addOption(new Option("--no-mdns", "do not look for peers by multicast").helpGroup("Peers:"))
     .addOption(new Option("--p2p-port <n>", "port for discovery and gossip (default: 7482)").helpGroup("Peers:"))
     .addOption(new Option("--lane-port <n>", "port for bytes (default: 7481)").helpGroup("Peers:"))
@@ -128,11 +134,18 @@ function gather(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value];
 }
 
-async function start({ peer, mdns, gateway, link, ...flags }: StartFlags): Promise<void> {
+async function start({ peer, mdns, gateway, link, publisher, ...flags }: StartFlags): Promise<void> {
   const { runDaemon, startNode } = await import("@swarmd/daemon");
   const peers = peer === false ? { noPeer: true } : { peers: peer };
   await runDaemon({
-    flags: { ...flags, ...peers, links: link, noMdns: mdns ? undefined : true, noGateway: gateway ? undefined : true },
+    flags: {
+      ...flags,
+      ...peers,
+      links: link,
+      publishers: publisher,
+      noMdns: mdns ? undefined : true,
+      noGateway: gateway ? undefined : true,
+    },
     env: process.env,
     startNode,
   });

@@ -11,19 +11,22 @@ export interface OfferDeps {
 
 /**
  * Of each repo the origin is asked once whether it is public; what nobody can tell now counts as private, which strangers never
- * hear of. A blob that any public repo has is public.
+ * hear of. A blob that any public repo has is public. But another node's word that a blob is in a repo of its own makes none public that
+ * this cache has of a private one: else whoever knows its digest could publish it, and ask for it.
  */
 export async function offerCache(deps: OfferDeps, options: { readonly signal: AbortSignal }): Promise<void> {
   const repos = await deps.cache.repos(options);
   const offered = new Set<BlobId>();
   const held: (typeof repos)[number][] = [];
+  const published: (typeof repos)[number][] = [];
   for (const cached of repos) {
     if (options.signal.aborted) return;
-    const isPublic = await deps.visibility.isPublic(cached.repo, options).catch(() => false);
-    if (isPublic) offerAll(cached.blobs, false);
-    else held.push(cached);
+    const visibility = await deps.visibility.of(cached.repo, options).catch(() => "private" as const);
+    if (visibility === "public") offerAll(cached.blobs, false);
+    else (visibility === "published" ? published : held).push(cached);
   }
   for (const { blobs } of held) offerAll(blobs, true);
+  for (const { blobs } of published) offerAll(blobs, false);
 
   function offerAll(blobs: (typeof repos)[number]["blobs"], isPrivate: boolean): void {
     for (const { id, sizeBytes } of blobs) {

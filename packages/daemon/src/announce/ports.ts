@@ -13,6 +13,10 @@ export interface Cache {
 }
 
 export interface Visibility {
-  /** Whether anyone may read the repo, by the origin's own word. @throws SwarmError when the origin can't say now */
-  isPublic(repo: RepoRef, options: { readonly signal: AbortSignal }): Promise<boolean>;
+  /**
+   * Whether anyone may read the repo: by the origin's own word; `published` by that of another node, for a repo that no origin has.
+   *
+   * @throws SwarmError when nobody can say now
+   */
+  of(repo: RepoRef, options: { readonly signal: AbortSignal }): Promise<"public" | "published" | "private">;
 }

@@ -9,6 +9,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { httpStatusOf, SwarmError, toErrorBody, toSwarmError } from "@swarmd/protocol";
 import {
   type JsonRoute,
+  parseAddRequest,
   parseClusterCreateRequest,
   parseClusterInviteRequest,
   parseClusterJoinRequest,
@@ -17,8 +18,11 @@ import {
   parseDiffRequest,
   parseHoldRequest,
   parseLimitsRequest,
+  parseLocateRequest,
+  parseManifestRequest,
   parsePinRequest,
   parsePullRequest,
+  parseRegisterRequest,
   parseRemoveRequest,
   parseUnbanRequest,
   parseUnpinRequest,
@@ -193,6 +197,13 @@ function createHandlers({ commands, views }: ApiServerDeps): Handlers {
     clusterLeave: () => commands.cluster.leave(),
     clusterRotate: (body) => commands.cluster.rotate(parseClusterRotateRequest(body)),
     clusterKey: () => commands.cluster.showKey(),
+    manifest: (body, signal) => views.manifest(parseManifestRequest(body), { signal }),
+    locate: (body) => views.locate(parseLocateRequest(body)),
+    register: (body) => commands.register(parseRegisterRequest(body)),
+    add: (body) => {
+      const request = parseAddRequest(body);
+      return (send, signal) => commands.add(request, send, { signal });
+    },
     stop: () => ({ pid: process.pid }),
     pull: (body) => {
       const request = parsePullRequest(body);

@@ -1,5 +1,7 @@
 /** What the local API needs of the node. */
 import type {
+  AddEvent,
+  AddRequest,
   CacheListing,
   ClusterCreated,
   ClusterCreateRequest,
@@ -18,12 +20,18 @@ import type {
   HoldEvent,
   HoldRequest,
   LimitsRequest,
+  LocateRequest,
+  ManifestRequest,
+  ModelLocation,
+  ModelManifest,
   NodeLimits,
   NodeStatus,
   PinRequest,
   PinResult,
   PullEvent,
   PullRequest,
+  RegisterRequest,
+  RegisterResult,
   RemoveRequest,
   RemoveResult,
   UnbanRequest,
@@ -73,6 +81,14 @@ export interface Commands {
     onEvent: (event: VerifyEvent) => void,
     options: { readonly signal: AbortSignal },
   ): Promise<void>;
+  /** Publishes a folder; resolves after the `added` event. */
+  add(
+    request: AddRequest,
+    onEvent: (event: AddEvent) => void,
+    options: { readonly signal: AbortSignal },
+  ): Promise<void>;
+  /** Notes that a node has a model, for those who ask where it is. */
+  register(request: RegisterRequest): RegisterResult;
   /** Changes what is named, at once and for what runs already; answers with all limits. */
   limit(request: LimitsRequest): NodeLimits;
   /** Lifts the ban of a peer; answers with who is banned still. */
@@ -84,4 +100,7 @@ export interface Views {
   list(options: { readonly signal: AbortSignal }): Promise<CacheListing>;
   pins(): PinResult;
   status(): Promise<NodeStatus>;
+  /** What is in a model; the heads of its files are read for that. */
+  manifest(request: ManifestRequest, options: { readonly signal: AbortSignal }): Promise<ModelManifest>;
+  locate(request: LocateRequest): Promise<ModelLocation>;
 }

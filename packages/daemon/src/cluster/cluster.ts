@@ -95,6 +95,16 @@ export class Cluster {
     return this.#isAmongMembers ? this.#deps.network.connected : [];
   }
 
+  /** The same for all members, over changes of the key; `undefined` in open mode. */
+  get id(): string | undefined {
+    return this.#membership?.clusterId;
+  }
+
+  /** Whether a node is one of the cluster's, as far as this one has heard. */
+  isMember(node: NodeId): boolean {
+    return this.#membership !== undefined && this.#members.find(node) !== undefined;
+  }
+
   /** The network is up: members are looked for where they were last. */
   started(): void {
     if (this.#membership === undefined) return;

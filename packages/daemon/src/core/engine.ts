@@ -141,6 +141,19 @@ export class Engine {
     return parts.filter((part) => isUsable(part.peer) && holdsShard(part, shard)).map((part) => part.peer.id);
   }
 
+  /** How many bytes of a blob each peer that is up announces; whole shards only. */
+  heldBytes(blob: BlobId): ReadonlyMap<NodeId, number> {
+    const found = this.#state.catalog.find(blob);
+    const { shardBytes } = this.#state.options;
+    const held = new Map<NodeId, number>();
+    for (const [id, part] of found?.peers ?? []) {
+      if (found === undefined || !part.peer.isUp || part.peer.isBanned) continue;
+      const bytes = part.isComplete ? found.sizeBytes : Math.min(found.sizeBytes, part.holds.count * shardBytes);
+      if (bytes > 0) held.set(id, bytes);
+    }
+    return held;
+  }
+
   /** @returns whether the input can give the planner something to do. */
   #apply(input: Input): boolean {
     switch (input.type) {

@@ -6,6 +6,7 @@ import { fileRoutes } from "./file-routes.js";
 import { GatewayServer } from "./gateway-server.js";
 import { metadataRoutes } from "./metadata-routes.js";
 import { PatientUpstream } from "./patient-upstream.js";
+import { type PlainFaces, plainRoutes } from "./plain-routes.js";
 import type {
   Demands,
   FileLists,
@@ -20,7 +21,6 @@ import type {
 import { registryRoutes } from "./registry-routes.js";
 import { RepoAccess } from "./repo-access.js";
 import { RepoFiles } from "./repo-files.js";
-import type { GatewayRoute } from "./route-table.js";
 import { XET_FROM_BYTES, xetRoutes } from "./xet-routes.js";
 
 export interface GatewayOptions {
@@ -52,8 +52,8 @@ export interface GatewayDeps {
   readonly logger: Logger;
   /** Milliseconds; never goes back. */
   readonly nowMs: () => number;
-  /** Of other parts of the node; tried before the Hub's. */
-  readonly moreRoutes?: readonly GatewayRoute[];
+  /** For tools that know nothing of the Hub. */
+  readonly faces: PlainFaces;
 }
 
 const NO_REPOS: OwnRepos = { find: async () => undefined };
@@ -61,7 +61,7 @@ const NO_REPOS: OwnRepos = { find: async () => undefined };
 /** Builds the gateway; it listens once it is started. */
 export function makeGateway(options: GatewayOptions, deps: GatewayDeps): GatewayServer {
   const { endpoint, hubToken, isOffline } = options;
-  const { store, visibility, nowMs, lists, members, own = NO_REPOS } = deps;
+  const { store, visibility, nowMs, lists, members, own = NO_REPOS, faces, outlets } = deps;
   const upstream = new PatientUpstream({ isOffline }, deps);
   const ownKey = hubToken === undefined ? undefined : callerOf(`Bearer ${hubToken}`).key;
   const access = new RepoAccess({ ownKey }, { upstream, store, visibility, members, own, nowMs });
@@ -69,7 +69,7 @@ export function makeGateway(options: GatewayOptions, deps: GatewayDeps): Gateway
   const sender = new BlobSender({ ...deps, isHubThere: (wanted, call) => access.isHubThere(wanted, call.caller) });
   const xet = { fromBytes: options.xetFromBytes ?? XET_FROM_BYTES };
   const routes = [
-    ...(deps.moreRoutes ?? []),
+    ...plainRoutes({ faces, access, files, outlets }),
     ...metadataRoutes({ upstream, access, files, store, visibility, endpoint }),
     ...registryRoutes({ upstream, access, files, sender, nowMs }),
     ...xetRoutes({ access, files, sender }),

@@ -1,5 +1,6 @@
 /** What the pull room needs of others. */
 import type { BlobId, CommitId, NodeId, RepoFile, RepoManifest, RepoRef, Revision } from "@swarmd/protocol";
+import type { Publication } from "@swarmd/protocol/wire";
 
 interface Cancellable {
   readonly signal: AbortSignal;
@@ -26,6 +27,37 @@ export interface RepoOrigin {
   ): Promise<{ readonly commit: CommitId; readonly isPrivate: boolean; readonly isGated: boolean }>;
   /** All files of a commit. */
   tree(repo: RepoRef, commit: CommitId, options: Cancellable): Promise<readonly RepoFile[]>;
+}
+
+/** Something that a node publishes, whose word counts for this question. */
+export interface PublishedFound {
+  readonly kind: "found";
+  readonly chosen: { readonly publication: Publication; readonly holders: readonly NodeId[] };
+  /** Why it counts. */
+  readonly because: "named" | "commit" | "setting" | "member";
+}
+
+export type PublishedAnswer =
+  | PublishedFound
+  | { readonly kind: "untrusted" | "ambiguous"; readonly publishers: readonly NodeId[] }
+  | { readonly kind: "nobody" };
+
+/** Repos that no origin has. */
+export interface PublishedRepos {
+  /** The node whose files were taken under this name before. */
+  publisherOf(repo: RepoRef): Promise<NodeId | undefined>;
+  /** Who publishes this, and whether it counts. */
+  choose(question: {
+    readonly repo: RepoRef;
+    readonly revision: Revision;
+    readonly from: NodeId | undefined;
+  }): Promise<PublishedAnswer>;
+  /** @throws SwarmError NO_SOURCE, INTERRUPTED */
+  filesOf(chosen: PublishedFound["chosen"], options: Cancellable): Promise<readonly RepoFile[]>;
+  /** Its files are in the cache: from now on the name means this publisher's. */
+  keep(publication: Publication): Promise<void>;
+  /** Whether the origin has a repo of this name; never throws but on abort. */
+  nameAtOrigin(repo: RepoRef, options: Cancellable): Promise<"exists" | "absent" | "unknown">;
 }
 
 /** What tells one version of the file behind a URL from another. */

@@ -4,7 +4,7 @@
  * In: a pull request. Out: links, refs and placed files in the store; wants to the engine; events to whoever watches.
  * Never: decides where a byte comes from, or touches one.
  */
-import { parseRepoSpec, parseRevision, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
+import { parseNodeId, parseRepoSpec, parseRevision, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
 import type { DiffRequest, DiffResult, DoneEvent, PullEvent, PullRequest, PullStatus } from "@swarmd/protocol/api";
 import { diffRevisions } from "./diff.js";
 import type { BlobSources, FileOrigin } from "./ports.js";
@@ -104,7 +104,8 @@ export class Pulls {
     }
     const { repo, revision } = parseTarget(request);
     const { include = [], exclude = [] } = request;
-    return pullRepo({ ...options, repo, revision, include, exclude }, this.#deps, onEvent, signal);
+    const from = request.from === undefined ? undefined : parseNodeId(request.from);
+    return pullRepo({ ...options, repo, revision, include, exclude, from }, this.#deps, onEvent, signal);
   }
 
   #workersFor({ workers }: PullRequest, onEvent: (event: PullEvent) => void): number {
@@ -140,7 +141,9 @@ function parseTarget({ target, revision }: PullRequest): { readonly repo: RepoRe
 }
 
 function refuseRepoOptions(request: PullRequest): void {
-  const given = (["revision", "localDir", "include", "exclude"] as const).find((name) => request[name] !== undefined);
+  const given = (["revision", "localDir", "include", "exclude", "from"] as const).find(
+    (name) => request[name] !== undefined,
+  );
   if (given === undefined) return;
   const flag = given === "localDir" ? "--local-dir" : `--${given}`;
   throw new SwarmError("USAGE", `${flag} is for repos, and a URL is one file`, { hint: "Use --out FILE." });

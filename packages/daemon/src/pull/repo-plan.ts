@@ -8,6 +8,7 @@ import {
   type Revision,
   SwarmError,
 } from "@swarmd/protocol";
+import type { Publication } from "@swarmd/protocol/wire";
 import type { PullStore } from "./ports.js";
 import { type AnchorDeps, findAnchors } from "./repo-anchors.js";
 
@@ -29,9 +30,11 @@ export interface RepoPlan {
   /** The origin lets this node's own token have it. */
   readonly hasAccess: boolean;
   readonly mayAskOrigin: boolean;
+  /** Of a repo that no origin has. */
+  readonly publication?: Publication;
 }
 
-interface PlanDeps extends AnchorDeps {
+export interface PlanDeps extends AnchorDeps {
   readonly store: AnchorDeps["store"] & Pick<PullStore, "checkFileNames">;
 }
 

@@ -1,6 +1,15 @@
-import { type BlobId, formatRepo, type RepoFile, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
+import {
+  type BlobId,
+  formatRepo,
+  type NodeId,
+  type RepoFile,
+  type RepoRef,
+  type Revision,
+  SwarmError,
+} from "@swarmd/protocol";
 import type { DoneEvent, PullEvent } from "@swarmd/protocol/api";
 import { SourceTally, wantAll } from "./blob-pull.js";
+import { patientWants } from "./patient-wants.js";
 import type {
   AnchorBasis,
   Anchors,
@@ -9,13 +18,15 @@ import type {
   CacheStay,
   KnownVisibility,
   Locators,
+  PublishedRepos,
   PullStore,
   RepoMembers,
   RepoOrigin,
   WantRequest,
 } from "./ports.js";
+import { planAny } from "./published-plan.js";
 import { PullMeter } from "./pull-meter.js";
-import { blobsInOrder, headBytesOf, planRepo, type RepoPlan } from "./repo-plan.js";
+import { blobsInOrder, headBytesOf, type RepoPlan } from "./repo-plan.js";
 import { withProgress } from "./with-progress.js";
 
 /** What every kind of pull needs. */
@@ -34,11 +45,16 @@ export interface RepoPullRequest extends PullOptions {
   readonly revision: Revision;
   readonly include: readonly string[];
   readonly exclude: readonly string[];
+  /** The node whose files are meant, for a repo that no origin has. */
+  readonly from: NodeId | undefined;
 }
 
 export interface PullDeps {
   readonly origin: RepoOrigin;
   readonly visibility: KnownVisibility;
+  readonly published: PublishedRepos;
+  /** A repo was linked: what this node has by name may have changed. */
+  readonly onPulled: (repo: RepoRef) => void;
   readonly store: PullStore;
   readonly locators: Locators;
   readonly anchors: Anchors;
@@ -59,7 +75,7 @@ export async function pullRepo(
   const startedMs = deps.nowMs();
   const warn = (message: string) => onEvent({ type: "warning", message });
   const members = request.peers ? deps.members : NOBODY;
-  const plan = await planRepo(request, { ...deps, members, warn }, signal);
+  const plan = await planAny(request, { ...deps, members, warn }, signal);
   if (request.out !== undefined && plan.files.length !== 1) {
     throw new SwarmError("USAGE", `--out names one file, but ${plan.files.length} were asked for`, {
       hint: "Choose one with --include, or use --local-dir.",
@@ -116,7 +132,8 @@ async function pullPlanned(
   };
   const place = (files: readonly RepoFile[]) => timed("link", () => placeAll(files));
   if (!request.dryRun) {
-    if (request.offline && !request.peers && missing.length > 0) throw missingOffline(missing);
+    if ((request.offline || plan.publication !== undefined) && !request.peers && missing.length > 0)
+      throw missingOffline(missing);
     if (missing.length > 0) await timed("decide", () => stay.makeRoom({ signal }));
     for (const { files } of present) {
       await place(files);
@@ -133,6 +150,8 @@ async function pullPlanned(
     await deps.store.writeRef(repo, plan.manifest.revision, commit);
     if (missing.length === 0) deps.keeper.noteServed(repo, commit, isAllLinked ? "hit" : "link");
     else deps.keeper.noteUse(repo, commit);
+    if (plan.publication !== undefined) await deps.published.keep(plan.publication);
+    deps.onPulled(repo);
   }
   return {
     type: "done",
@@ -203,12 +222,13 @@ async function fetchMissing(
   const filesOf = new Map<BlobId, readonly RepoFile[]>(missing.map(({ blob, files }) => [blob, files]));
   const requests = missing.map(({ blob, files }, order): WantRequest => {
     const { path, sizeBytes } = files[0] as RepoFile;
-    deps.locators.register(blob, { kind: "hub", repo, commit, path, sizeBytes });
+    const isPublished = plan.publication !== undefined;
+    if (!isPublished) deps.locators.register(blob, { kind: "hub", repo, commit, path, sizeBytes });
     return {
       pull: request.pull,
       blob,
       sizeBytes,
-      origin: "ranges",
+      origin: isPublished ? "none" : "ranges",
       isPrivate: plan.isPrivate,
       hasAccess: plan.hasAccess,
       home: repo,
@@ -230,9 +250,11 @@ async function fetchMissing(
   const neededBytes = requests.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const reservation = await deps.store.reserve(neededBytes - partialBytes);
   try {
+    const { wants, store, nowMs } = deps;
+    const patient = () => patientWants(wants, { nowMs, partialBytes: (blob) => store.partialBytes(blob) });
     await withProgress(meter, deps.nowMs, onEvent, () =>
       wantAll(
-        deps.wants,
+        plan.publication === undefined ? wants : patient(),
         requests,
         async (blob, sources) => {
           const files = filesOf.get(blob) as readonly RepoFile[];

@@ -10,7 +10,7 @@ export interface UrlPullRequest extends PullOptions {
   readonly url: string;
 }
 
-export interface UrlPullDeps extends Omit<PullDeps, "origin" | "visibility"> {
+export interface UrlPullDeps extends Omit<PullDeps, "origin" | "visibility" | "published" | "onPulled"> {
   readonly files: FileOrigin;
 }
 

@@ -29,6 +29,7 @@ import { blobPath, CACHEDIR_TAG, etagOf, lockPath, repoPath } from "./cache-layo
 import { throwIfAborted, toStoreError } from "./disk-faults.js";
 import { FileLocks } from "./file-lock.js";
 import { FreeSpace, type Reservation } from "./free-space.js";
+import { copyForImport, type Identify, placeImport, removeLeftImports } from "./import-file.js";
 import { KeptGroundsFolder } from "./kept-grounds.js";
 import { KeyedMutex } from "./keyed-mutex.js";
 import { type LocalFile, placeInLocalDir } from "./local-dir.js";
@@ -428,6 +429,37 @@ export class BlobStore {
   /** Whether the snapshot has this file and it leads to this blob, which is there. */
   async isLinked({ repo, ...file }: RepoSnapshotFile): Promise<boolean> {
     return isLinkedInSnapshot(this.#folderOf(repo), file);
+  }
+
+  /**
+   * Copies a file from elsewhere into a repo's blobs, under its sha256.
+   *
+   * @throws SwarmError USAGE when it is no plain file, or changes meanwhile; STORE_FAULT, NO_SPACE, INTERRUPTED
+   */
+  async importFile(
+    source: string,
+    { repo, identify, signal }: { readonly repo: RepoRef; readonly identify: Identify; readonly signal: AbortSignal },
+  ): Promise<FoundBlob & { readonly blob: BlobId }> {
+    const folder = this.#folderOf(repo);
+    const verified = await copyForImport(source, join(folder, "blobs"), identify, { signal });
+    const { blob, sizeBytes } = verified;
+    const path = blobPath(folder, blob);
+    const release = await this.#lock(blob, repo, signal).catch(async (error) => {
+      await rm(verified.path, { force: true });
+      throw error;
+    });
+    try {
+      await placeImport(verified, path);
+      this.#index.add(blob, path);
+      return { blob, path, sizeBytes };
+    } finally {
+      await release();
+    }
+  }
+
+  /** Removes copies that an import of this repo left when the node was killed. Only while none is under way. */
+  async removeLeftImports(repo: RepoRef): Promise<void> {
+    await removeLeftImports(join(this.#folderOf(repo), "blobs"));
   }
 
   /** Hard link, else reflink, else copy, in one step; what is there already and the same stays. */

@@ -1,8 +1,8 @@
 /** What is in the cache, as `swarm ls` shows it. */
-import { type BlobId, formatRepo, type RepoRef } from "@swarmd/protocol";
+import { type BlobId, type CommitId, formatRepo, type RepoRef } from "@swarmd/protocol";
 import type { CachedRepo, CachedRevision, CacheListing, PartialBlob } from "@swarmd/protocol/api";
 import type { BlobStore } from "./blob-store.js";
-import { type ScannedRepo, type ScannedRevision, scanCache } from "./scan-repo.js";
+import { type ScannedRepo, type ScannedRevision, scanCache, scanOne } from "./scan-repo.js";
 
 /** @throws SwarmError INTERRUPTED on abort */
 export async function listCache(store: BlobStore, options: { readonly signal: AbortSignal }): Promise<CacheListing> {
@@ -64,6 +64,54 @@ function contentBytes(repos: readonly ScannedRepo[]): number {
     }
   }
   return [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** A commit of which every file is in the cache. */
+export interface WholeCommit {
+  readonly repo: RepoRef;
+  readonly commit: CommitId;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** The commits that are whole, of one repo or of all; by their file lists, so one without a list is none. @throws SwarmError INTERRUPTED on abort */
+export async function listWhole(
+  store: BlobStore,
+  { repo, signal }: { readonly repo?: RepoRef; readonly signal: AbortSignal },
+): Promise<readonly WholeCommit[]> {
+  const repos =
+    repo === undefined ? await scanCache(store.cacheDir, { signal }) : [await scanOne(store.cacheDir, repo, signal)];
+  const whole: WholeCommit[] = [];
+  for (const { repo, revisions } of repos) {
+    for (const { commit, files } of revisions) {
+      const listed = await store.readTree(repo, commit);
+      const there = new Set(files.flatMap(({ path, contentPath }) => (contentPath === undefined ? [] : [path])));
+      if (listed === undefined || listed.length === 0 || !listed.every(({ path }) => there.has(path))) continue;
+      whole.push({
+        repo,
+        commit,
+        files: listed.length,
+        bytes: listed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      });
+    }
+  }
+  return whole;
+}
+
+/** One file of each repo of the cache that has a blob. @throws SwarmError INTERRUPTED on abort */
+export async function findHomes(
+  store: BlobStore,
+  blob: BlobId,
+  options: { readonly signal: AbortSignal },
+): Promise<readonly { readonly repo: RepoRef; readonly commit: CommitId; readonly path: string }[]> {
+  const repos = await scanCache(store.cacheDir, options);
+  return repos.flatMap(({ repo, revisions }) => {
+    for (const { commit, files } of revisions) {
+      const found = files.find((file) => file.blob === blob && file.contentPath !== undefined);
+      if (found !== undefined) return [{ repo, commit, path: found.path }];
+    }
+    return [];
+  });
 }
 
 /** The whole blobs of each repo, by their names: for offering them to others. @throws SwarmError INTERRUPTED on abort */

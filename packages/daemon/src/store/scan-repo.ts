@@ -3,7 +3,7 @@ import type { Stats } from "node:fs";
 import { lstat, readdir, readFile, readlink, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { type BlobId, type CommitId, isCommitId, type RepoRef } from "@swarmd/protocol";
-import { findBlobOfName, findRepoOfFolder } from "./cache-layout.js";
+import { findBlobOfName, findRepoOfFolder, repoPath } from "./cache-layout.js";
 import { throwIfAborted } from "./disk-faults.js";
 
 export interface ScannedFile {
@@ -51,6 +51,11 @@ export async function scanCache(
     if (repo !== undefined) repos.push(await scanRepo(join(cacheDir, name), repo, signal));
   }
   return repos;
+}
+
+/** One repo of a cache; without revisions when it is not there. @throws SwarmError INTERRUPTED on abort. */
+export async function scanOne(cacheDir: string, repo: RepoRef, signal: AbortSignal): Promise<ScannedRepo> {
+  return scanRepo(repoPath(cacheDir, repo), repo, signal);
 }
 
 /** One repo. @throws SwarmError INTERRUPTED on abort. */

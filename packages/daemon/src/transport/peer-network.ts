@@ -39,6 +39,7 @@ import { type LanDiscovery, P2pNode, type PeerStreamHandler } from "./p2p-node.j
 import { parsePeerAddress } from "./peer-address.js";
 import { type BookedPeer, PeerBook } from "./peer-book.js";
 import type { PeerEvents, TicketOffice, TicketTerms } from "./ports.js";
+import { type ShelfDesk, ShelfTalk } from "./shelf-talk.js";
 import { StateExchange } from "./state-exchange.js";
 
 export interface PeerNetworkOptions {
@@ -75,6 +76,8 @@ export interface PeerNetworkDeps {
   readonly onAddressesGone?: (hosts: readonly string[]) => void;
   /** Takes streams of further protocols: the libp2p lane. */
   readonly handlers?: Readonly<Record<string, PeerStreamHandler>>;
+  /** Says which repos this node has, and hears of others'. */
+  readonly shelf?: ShelfDesk;
   readonly logger: Logger;
 }
 
@@ -105,6 +108,8 @@ export class PeerNetwork {
   readonly #control: Control;
   readonly #evidence: EvidenceExchange;
   #key: PrivateKey | undefined;
+  /** Absent on a node that keeps no shelf. */
+  readonly shelf: ShelfTalk | undefined;
   #node: P2pNode | undefined;
   #gossip: Gossip | undefined;
   /** By the clock on the wall, so that it rises over restarts too. */
@@ -124,6 +129,11 @@ export class PeerNetwork {
     });
     this.#control = new Control({ openStream, tickets: deps.tickets });
     this.#evidence = new EvidenceExchange({ openStream, desk: deps.desk ?? NO_DESK });
+    const { shelf: desk, logger } = deps;
+    const isBanned = (peer: NodeId) => this.#p2p.isBanned(peer);
+    if (desk !== undefined) {
+      this.shelf = new ShelfTalk({ cluster: options.cluster }, { openStream, desk, isBanned, logger });
+    }
     this.#watch = new InterfaceWatch(
       { pollMs: options.pollMs ?? POLL_MS },
       {
@@ -173,8 +183,10 @@ export class PeerNetwork {
       [STATE_PROTOCOL]: (peer, stream) => this.#state.take(peer, stream),
       [CONTROL_PROTOCOL]: (peer, stream) => this.#control.take(peer, stream),
       [EVIDENCE_PROTOCOL]: (peer, stream) => this.#evidence.take(peer, stream),
+      ...this.shelf?.handlers,
       ...handlers,
     });
+    this.shelf?.start(node.pubsub, node.id);
     this.#gossip = new Gossip(
       { cluster, gatherMs: GATHER_MS },
       {
@@ -206,6 +218,7 @@ export class PeerNetwork {
     this.#state.stop();
     this.#control.stop();
     this.#evidence.stop();
+    this.shelf?.stop();
     await this.#node.stop();
   }
 

@@ -63,6 +63,24 @@ export class Verifier {
     return this.verifyFile({ path, sizeBytes: await readSize(path), blob, signal: options.signal });
   }
 
+  /**
+   * What a file is that nobody has named yet: the certificate carries its sha256.
+   *
+   * @throws SwarmError STORE_FAULT when it can't be read, INTERRUPTED on abort
+   */
+  async identify(path: string, { signal }: { readonly signal: AbortSignal }): Promise<Verified> {
+    const sizeBytes = await readSize(path);
+    const digest = this.#digests.open(path, sizeBytes, "sha256");
+    try {
+      const hex = await digest.finish({ signal });
+      const blob = parseBlobId(`sha256:${hex}`);
+      await assertSize(path, sizeBytes, blob);
+      return mint(blob, hex, path, sizeBytes);
+    } finally {
+      digest.close();
+    }
+  }
+
   async #hashFile(path: string, sizeBytes: number, blob: BlobId, signal: AbortSignal): Promise<string> {
     const digest = this.openDigest(path, sizeBytes, blob);
     try {

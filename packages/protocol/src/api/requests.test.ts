@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { SwarmError } from "../errors.js";
-import { parsePullRequest, parseRemoveRequest, parseVerifyRequest } from "./requests.js";
+import {
+  parseAddRequest,
+  parseLocateRequest,
+  parseManifestRequest,
+  parsePullRequest,
+  parseRegisterRequest,
+  parseRemoveRequest,
+  parseVerifyRequest,
+} from "./requests.js";
 
 describe("parsePullRequest", () => {
   it("keeps what is given, and nothing else", () => {
@@ -97,5 +105,62 @@ describe("the other requests", () => {
     assert.deepEqual(parseVerifyRequest({}), {});
     assert.deepEqual(parseVerifyRequest({ target: "a/b" }), { target: "a/b" });
     assert.throws(() => parseVerifyRequest({ target: "a//b" }), { code: "USAGE" });
+  });
+});
+
+describe("requests about models by name", () => {
+  const isUsage = { code: "USAGE" };
+  const refused = (parse: (body: unknown) => unknown, ...bodies: readonly unknown[]) => {
+    for (const body of bodies) assert.throws(() => parse(body), isUsage, JSON.stringify(body));
+  };
+
+  it("add takes an absolute path and a name that is no commit", () => {
+    assert.deepEqual(parseAddRequest({ path: "/m", as: "me/x@v1" }), { path: "/m", as: "me/x@v1" });
+    const path = "/m";
+    refused(parseAddRequest, { path: "m", as: "me/x" }, { path: "/a\0b", as: "me/x" }, { as: "me/x" }, { path });
+    refused(parseAddRequest, { path, as: "../x" }, { path, as: "me/x/y" }, { path, as: "me/x@../y" }, { path, as: "" });
+    refused(
+      parseAddRequest,
+      { path, as: `me/x@${"a".repeat(40)}` },
+      { path, as: "me/x", from: "b" },
+      { path: 7, as: "me/x" },
+    );
+  });
+
+  it("pull takes the id of a node, for repos only", () => {
+    const from = "12D3KooWGRUaQj4UVm1bjCBMSJ6YaPfBSGJQbEMsEcQM1T3Zq8Q1";
+    assert.deepEqual(parsePullRequest({ target: "me/x", from }), { target: "me/x", from });
+    refused(
+      parsePullRequest,
+      { target: "me/x", from: "a b" },
+      { target: "me/x", from: "../x" },
+      { target: "https://h/x", from },
+    );
+  });
+
+  it("manifest and locate take a repo", () => {
+    assert.deepEqual(parseManifestRequest({ target: "a/b@v1", offline: true }), { target: "a/b@v1", offline: true });
+    assert.deepEqual(parseLocateRequest({ target: "a/b" }), { target: "a/b" });
+    refused(parseManifestRequest, {}, { target: "https://h/x" }, { target: "a//b" });
+    refused(parseLocateRequest, {}, { target: "a//b" }, undefined, []);
+  });
+
+  it("register takes a name of a node, and a model that names files", () => {
+    const commit = "a".repeat(40);
+    for (const model of ["a/b", `a/b@${commit}`, "datasets/a/b"]) {
+      assert.deepEqual(parseRegisterRequest({ node: "nas-1.local:80", model }), { node: "nas-1.local:80", model });
+    }
+    refused(
+      parseRegisterRequest,
+      { node: "", model: "a/b" },
+      { node: "-x", model: "a/b" },
+      { node: "a/b", model: "a/b" },
+    );
+    refused(
+      parseRegisterRequest,
+      { node: "x".repeat(129), model: "a/b" },
+      { node: "x", model: "a/b@main" },
+      { node: "x" },
+    );
   });
 });

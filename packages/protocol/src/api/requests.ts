@@ -1,7 +1,7 @@
 /** Checks what a client asks for, at the boundary. Every error names the field. Pure. */
 import { SwarmError, toSwarmError } from "../errors.js";
 import { compileFilePatterns } from "../file-patterns.js";
-import { parseNodeId, parseRevision } from "../ids.js";
+import { isCommitId, parseNodeId, parseRepoSpec, parseRevision } from "../ids.js";
 import { findNearest } from "../nearest.js";
 import { parseRate } from "../quantities.js";
 import type {
@@ -11,6 +11,7 @@ import type {
   ClusterRotateRequest,
   ShareGatedRule,
 } from "./cluster-types.js";
+import type { AddRequest, LocateRequest, ManifestRequest, RegisterRequest } from "./face-types.js";
 import { isUrlTarget, parsePullTarget, parseRepoTarget } from "./targets.js";
 import type {
   CollectRequest,
@@ -43,6 +44,7 @@ const PULL_FIELDS = [
   "noPeer",
   "offline",
   "dryRun",
+  "from",
 ] as const satisfies readonly (keyof PullRequest)[];
 
 /** @throws SwarmError USAGE */
@@ -59,6 +61,7 @@ export function parsePullRequest(body: unknown, names: FieldNames = {}): PullReq
     noPeer: fields.findSwitch("noPeer"),
     offline: fields.findSwitch("offline"),
     dryRun: fields.findSwitch("dryRun"),
+    from: fields.find("from", parseNode),
   });
   compileFilePatterns(request);
   checkTogether(request, (field) => names[field] ?? field);
@@ -134,6 +137,70 @@ export function parseVerifyRequest(body: unknown, names: FieldNames = {}): Verif
     explain: fields.findSwitch("explain"),
     mend: fields.findSwitch("mend"),
   });
+}
+
+/** @throws SwarmError USAGE */
+export function parseManifestRequest(body: unknown, names: FieldNames = {}): ManifestRequest {
+  const fields = new Fields(body, ["target", "offline"], names);
+  return withoutUndefined({
+    target: parseRepoTarget(fields.getText("target")),
+    offline: fields.findSwitch("offline"),
+  });
+}
+
+/** @throws SwarmError USAGE */
+export function parseLocateRequest(body: unknown, names: FieldNames = {}): LocateRequest {
+  const fields = new Fields(body, ["target"], names);
+  return { target: parseRepoTarget(fields.getText("target")) };
+}
+
+/** @throws SwarmError USAGE */
+export function parseRegisterRequest(body: unknown, names: FieldNames = {}): RegisterRequest {
+  const fields = new Fields(body, ["node", "model"], names);
+  const node = fields.getText("node");
+  if (!/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/.test(node)) {
+    throw new SwarmError(
+      "USAGE",
+      `${names.node ?? "node"} is no name of a node: ${JSON.stringify(node.slice(0, 200))}`,
+      {
+        hint: "A node is named by its id (swarm status shows it), or by up to 128 letters, digits and . _ : -.",
+      },
+    );
+  }
+  return { node, model: parseModelOfNode(fields.getText("model")) };
+}
+
+/** Where nobody looks, a branch would say nothing: only a commit names files. */
+function parseModelOfNode(text: string): string {
+  const { revision } = parseRepoSpec(parseRepoTarget(text));
+  if (revision === undefined || isCommitId(revision)) return text;
+  throw new SwarmError("USAGE", `${JSON.stringify(text)} names a branch or a tag`, {
+    hint: "Give org/model, or org/model@ with a whole commit.",
+  });
+}
+
+/** @throws SwarmError USAGE */
+export function parseAddRequest(body: unknown, names: FieldNames = {}): AddRequest {
+  const fields = new Fields(body, ["path", "as"], names);
+  const path = fields.findPath("path");
+  if (path === undefined) throw new SwarmError("USAGE", `${names.path ?? "path"} is missing`);
+  const as = parseRepoTarget(fields.getText("as"));
+  const { revision } = parseRepoSpec(as);
+  if (revision === undefined || !isCommitId(revision)) return { path, as };
+  throw new SwarmError("USAGE", `a repo can't be published as a commit: ${JSON.stringify(as)}`, {
+    hint: "The commit follows from the files. Give a branch or a tag, such as @v1, or nothing for main.",
+  });
+}
+
+function parseNode(value: unknown, name: string): string {
+  try {
+    return parseNodeId(parseText(value, name));
+  } catch (error) {
+    throw new SwarmError("USAGE", `${name} names no node: ${JSON.stringify(String(value).slice(0, 200))}`, {
+      cause: error,
+      hint: "swarm peers shows the ids of nodes; they begin with 12D3Koo.",
+    });
+  }
 }
 
 /** @throws SwarmError USAGE */
@@ -218,7 +285,9 @@ export function parseWorkers(value: unknown, name = "workers"): number {
 /** What each field allows by itself may still contradict another. */
 function checkTogether(request: PullRequest, nameOf: (field: string) => string): void {
   if (isUrlTarget(request.target)) {
-    const field = (["revision", "include", "exclude", "localDir"] as const).find((name) => request[name] !== undefined);
+    const field = (["revision", "include", "exclude", "localDir", "from"] as const).find(
+      (name) => request[name] !== undefined,
+    );
     if (field === undefined) return;
     throw new SwarmError("USAGE", `${nameOf(field)} is for repos; a URL names one file`, {
       hint: field === "localDir" ? `Say where the file should go with ${nameOf("out")}.` : `Leave it out.`,

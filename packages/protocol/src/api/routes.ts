@@ -18,6 +18,16 @@ import type {
   ClusterStatus,
 } from "./cluster-types.js";
 import type {
+  AddEvent,
+  AddRequest,
+  LocateRequest,
+  ManifestRequest,
+  ModelLocation,
+  ModelManifest,
+  RegisterRequest,
+  RegisterResult,
+} from "./face-types.js";
+import type {
   CacheListing,
   CollectRequest,
   CollectResult,
@@ -94,6 +104,10 @@ export const ROUTES = {
   clusterLeave: json<undefined, ClusterLeft>("POST", "/v1/cluster/leave"),
   clusterRotate: json<ClusterRotateRequest, ClusterRotated>("POST", "/v1/cluster/rotate"),
   clusterKey: json<undefined, ClusterKeyShown>("POST", "/v1/cluster/key"),
+  manifest: json<ManifestRequest, ModelManifest>("POST", "/v1/manifest"),
+  locate: json<LocateRequest, ModelLocation>("POST", "/v1/locate"),
+  register: json<RegisterRequest, RegisterResult>("POST", "/v1/register"),
+  add: stream<AddRequest, AddEvent>("/v1/add", { last: "added", skippable: [] }),
   stop: json<undefined, StopResult>("POST", "/v1/stop"),
 } as const;
 

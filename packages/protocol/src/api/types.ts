@@ -18,6 +18,8 @@ export interface PullRequest {
   readonly offline?: boolean;
   /** Say what would be pulled; move nothing. */
   readonly dryRun?: boolean;
+  /** Take what this node published under the name: its node id. Not for URLs. */
+  readonly from?: string;
 }
 
 /** What became of one file of a pull. */
@@ -109,6 +111,8 @@ export interface CachedRevision {
   readonly lastAccessed: string;
   readonly isPinned: boolean;
   readonly path: string;
+  /** The node that published it, for a repo that no origin vouches for. */
+  readonly publisher?: string;
 }
 
 /** All revisions of one repo. */

@@ -7,5 +7,7 @@ export * from "./evidence.js";
 export * from "./keep-codec.js";
 export * from "./lanes.js";
 export * from "./limits.js";
+export * from "./publication.js";
+export * from "./shelf.js";
 export * from "./topics.js";
 export * from "./types.js";

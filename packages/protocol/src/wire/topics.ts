@@ -15,12 +15,22 @@ export const MEMBER_PROTOCOL = "/swarmd/member/1";
 /** Of the conversation in which a node becomes a member. */
 export const PAIRING_VERSION = 1;
 
+/** Which repos a node has, by name; sent when two nodes meet. */
+export const SHELF_PROTOCOL = "/swarmd/shelf/1";
+/** The file list of a published repo, by its SHA-256. */
+export const FILE_LIST_PROTOCOL = "/swarmd/file-list/1";
+
 /** What open mode calls its cluster. */
 export const OPEN_CLUSTER = "open";
 
 /** The gossip topic where a cluster tells what it holds and wants. `cluster` is not secret: it is seen by every peer. */
 export function newsTopic(cluster: string): string {
   return `/swarmd/${cluster}/news/1`;
+}
+
+/** The gossip topic where a cluster tells which repos came and went. */
+export function shelfTopic(cluster: string): string {
+  return `/swarmd/${cluster}/shelf/1`;
 }
 
 /** The mDNS service of a cluster, so that nodes of different clusters don't even find each other. At most 15 characters before the dot. */

@@ -165,6 +165,70 @@ describe("a shard from a peer", () => {
     await assert.rejects(open().conclude({ hash: RIGHT, sentHash: RIGHT }), { code: "PEER_CORRUPT" });
   });
 
+  const PROOF: EvidenceItem = { kind: "proof", payload: Uint8Array.of(1) };
+  const PROOF_CASES: readonly {
+    readonly id: string;
+    readonly isFromSender: boolean;
+    /** Whether the bytes are what the proof says; undefined when it is none. */
+    readonly isRight: boolean | undefined;
+    readonly expected: "proof" | "attestation" | ErrorCode;
+  }[] = [
+    { id: "counts by the sender's proof", isFromSender: true, isRight: true, expected: "proof" },
+    { id: "counts by another's proof", isFromSender: false, isRight: true, expected: "proof" },
+    {
+      id: "is the sender's fault when its own proof refutes it",
+      isFromSender: true,
+      isRight: false,
+      expected: "PEER_CORRUPT",
+    },
+    {
+      id: "is nobody's fault when another's proof refutes it",
+      isFromSender: false,
+      isRight: false,
+      expected: "PEER_TAINTED",
+    },
+    {
+      id: "rests on what else there is when a proof is none",
+      isFromSender: true,
+      isRight: undefined,
+      expected: "attestation",
+    },
+  ];
+  for (const { id, isFromSender, isRight, expected } of PROOF_CASES) {
+    it(id, async () => {
+      const judge = new Judge(
+        {},
+        {
+          evidence: {
+            ask: async (peer) => {
+              const proofs = (peer === SENDER.node) === isFromSender ? [PROOF] : [];
+              const words = isRight === undefined && peer === SENDER.node ? [await says(RIGHT)] : [];
+              return { items: [...proofs, ...words], isTainted: false };
+            },
+          },
+          witnesses: { holders: () => [SENDER.node, OTHER.node], isBanned: () => false },
+          digests: { matches: async () => assert.fail("a shard of several is no whole file") },
+          proofs: { check: async () => isRight },
+        },
+      );
+      const trial = judge.open({ ...ABOUT, peer: SENDER.node, path: "/nowhere" });
+      const outcome = await trial.conclude({ hash: RIGHT, sentHash: RIGHT }).then(
+        ({ ground }) => ground.kind,
+        (error: SwarmError) => error.code,
+      );
+      trial.close();
+      assert.equal(outcome, expected);
+    });
+  }
+
+  it("that was held against a proof as it came counts, unless something else is in the file", () => {
+    const nobody = { ask: async () => assert.fail("nobody is asked") };
+    const witnesses = { holders: () => [], isBanned: () => false };
+    const judge = new Judge({}, { evidence: nobody, witnesses, digests: { matches: async () => false } });
+    assert.equal(judge.fromProof(ABOUT, { hash: RIGHT, sentHash: RIGHT }).ground.kind, "proof");
+    assert.throws(() => judge.fromProof(ABOUT, { hash: WRONG, sentHash: RIGHT }), { code: "PEER_TAINTED" });
+  });
+
   it("is waited for until it is closed, and no longer", async () => {
     const judge = new Judge(
       {},
