@@ -13,7 +13,7 @@ import { parseWorkers } from "@swarmd/protocol/api";
 import { LINK_CLASSES, type LinkClass } from "@swarmd/protocol/wire";
 import { parse as parseToml } from "smol-toml";
 import { POLICIES, POLICY_NAMES } from "./core/policy/eviction/policies.js";
-import type { KeeperOptions } from "./keeper/keeper.js";
+import type { KeeperOptions } from "./keeper/ports.js";
 import {
   DEFAULT_HF_ENDPOINT,
   type Environment,

@@ -9,7 +9,10 @@ import type { BlobStore } from "./store/blob-store.js";
 import type { Swarm } from "./swarm.js";
 
 /** The half that asks. */
-export function neighboursOf(swarm: Swarm, holders: (blob: BlobId) => readonly NodeId[]): Neighbours {
+export function neighboursOf(
+  swarm: Pick<Swarm, "id" | "connected" | "askAboutCopies">,
+  holders: (blob: BlobId) => readonly NodeId[],
+): Neighbours {
   return {
     get self() {
       return swarm.id;
@@ -31,9 +34,9 @@ export function neighboursOf(swarm: Swarm, holders: (blob: BlobId) => readonly N
 }
 
 export interface CopyDeskDeps {
-  readonly keeper: Keeper;
-  readonly store: BlobStore;
-  readonly pulls: Pulls;
+  readonly keeper: Pick<Keeper, "roomFor" | "holdCopy" | "keepFor">;
+  readonly store: Pick<BlobStore, "find" | "has">;
+  readonly pulls: Pick<Pulls, "run">;
   readonly logger: Logger;
   /** Whether peers may know that this node has something to do with a blob. */
   readonly mayTellOf: (blob: BlobId) => boolean;

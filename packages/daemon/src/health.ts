@@ -26,6 +26,8 @@ export interface HealthOptions {
 export interface HealthDeps {
   readonly store: BlobStore;
   readonly pulls: Pick<Pulls, "run">;
+  /** Between two reads. Default: by the clock. */
+  readonly wait?: (ms: number, options: { readonly signal: AbortSignal }) => Promise<unknown>;
   readonly openDigest: (path: string, sizeBytes: number, blob: BlobId) => FileDigest;
   readonly events: EventLog;
   readonly logger: Logger;
@@ -137,17 +139,18 @@ export class Health {
 
   /** Reads the file no faster than asked. One that is gone, or that somebody writes, is left for the next pass. */
   async #isRight({ repo, blob }: Suspect, bytesPerS: number, signal: AbortSignal): Promise<boolean> {
-    const { store, openDigest } = this.#deps;
+    const { store, openDigest, wait = byTheClock } = this.#deps;
     const path = blobPath(repoPath(store.cacheDir, repo), blob);
     const before = await stat(path).catch(() => undefined);
     if (before === undefined) return true;
     const digest = openDigest(path, before.size, blob);
+    const lastBytes = before.size % STEP_BYTES || Math.min(before.size, STEP_BYTES);
     try {
       for (let read = STEP_BYTES; read < before.size; read += STEP_BYTES) {
         digest.advance(read);
-        await delay((1_000 * STEP_BYTES) / bytesPerS, undefined, { signal });
+        await wait((1_000 * STEP_BYTES) / bytesPerS, { signal });
       }
-      await delay((1_000 * Math.min(before.size, STEP_BYTES)) / bytesPerS, undefined, { signal });
+      await wait((1_000 * lastBytes) / bytesPerS, { signal });
       const isRight = (await digest.finish({ signal })) === digestOf(blob)?.hex;
       const after = await stat(path).catch(() => undefined);
       // Our reading is no use.
@@ -174,6 +177,10 @@ export class Health {
   async #writeState(state: { readonly cursor: string; readonly passedMs: number }): Promise<void> {
     await writeAtomically(this.#statePath, `${JSON.stringify(state)}\n`).catch(() => undefined);
   }
+}
+
+function byTheClock(ms: number, { signal }: { readonly signal: AbortSignal }): Promise<unknown> {
+  return delay(ms, undefined, { signal });
 }
 
 function keyOf(store: BlobStore, { repo, blob }: Suspect): string {

@@ -72,6 +72,7 @@ export async function openGateway(config: NodeConfig, rooms: GatewayRooms): Prom
       faces: faces.plain(pump),
       own: { find: (repo, revision) => faces.findOwn(repo, revision) },
       focus: pump,
+      uses: keeper,
       outlets: await ResponseOutlets.make(),
       logger,
       nowMs: () => performance.now(),

@@ -1,7 +1,7 @@
 /** The keeper room of a node, joined to the rest of it: the store's files, the neighbours' promises, people's pins. */
 import { statfs } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
-import { type BlobId, formatRepo, parseCommitId, parseRepoSpec, SwarmError } from "@swarmd/protocol";
+import { type BlobId, formatRepo, parseCommitId, parseRepoSpec, type RepoRef, SwarmError } from "@swarmd/protocol";
 import type { CacheListing, HoldEvent, HoldRequest, PinRequest, PinResult, UnpinRequest } from "@swarmd/protocol/api";
 import type { NodeConfig } from "./config.js";
 import { Keeper } from "./keeper/keeper.js";
@@ -26,6 +26,10 @@ export interface NodeKeeperDeps {
   readonly logger: Logger;
   /** Absent on a node that goes without peers, and before it has started. */
   readonly neighbours: () => Neighbours | undefined;
+  /** As `org/name@commit`: what this node's owner published. */
+  readonly published: () => Promise<ReadonlySet<string>>;
+  /** Something of this repo left the cache. */
+  readonly onEvicted: (repo: RepoRef) => void;
   /** Whether peers may know that this node has something to do with a blob. */
   readonly mayTellOf: (blob: BlobId) => boolean;
 }
@@ -39,7 +43,7 @@ export interface NodeKeeper {
 
 /** Reads what is remembered of the cache. */
 export async function openKeeper(config: NodeConfig, deps: NodeKeeperDeps): Promise<NodeKeeper> {
-  const { store, book, events, logger, neighbours, mayTellOf } = deps;
+  const { store, book, events, logger, neighbours, mayTellOf, published, onEvicted } = deps;
   const pins = new Pins(config.stateDir);
   await pins.load();
   const scans = new RepoScans(store.cacheDir);
@@ -55,12 +59,17 @@ export async function openKeeper(config: NodeConfig, deps: NodeKeeperDeps): Prom
         const files = revisions.find((revision) => revision.commit === commit)?.files ?? [];
         return Math.max(0, ...files.map(({ atimeMs }) => atimeMs));
       },
-      evict: (order, options) => evictRevision(store, order, options).finally(() => scans.touch(order.repo)),
+      evict: (order, options) =>
+        evictRevision(store, order, options).finally(() => {
+          scans.touch(order.repo);
+          onEvicted(order.repo);
+        }),
       evictOrphan: (repo, orphan, options) =>
         evictOrphan(store, repo, orphan, options).finally(() => scans.touch(repo)),
     },
     book,
     pins,
+    published,
     neighbours,
     mayTellOf,
     clock: new UseClock({

@@ -176,7 +176,16 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   // keeper: how much of it may stay.
   const mayTellOf = (blob: BlobId) => engine.isPrivate(blob) === false;
   const around = swarm && neighboursOf(swarm, (blob) => engine.wholeHolders(blob));
-  const kept = await openKeeper(config, { store, book, events, logger, mayTellOf, neighbours: () => around });
+  const kept = await openKeeper(config, {
+    store,
+    book,
+    events,
+    logger,
+    mayTellOf,
+    neighbours: () => around,
+    published: () => faces.ownPublications(),
+    onEvicted: (repo) => faces.look(repo),
+  });
 
   // pull: what people ask for.
   const pulls = new Pulls(config, {

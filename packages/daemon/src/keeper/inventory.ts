@@ -6,6 +6,8 @@ import type { KeptFile, KeptRepo, KeptRevision } from "./ports.js";
 /** What each look-up is good for is said in {@link readInventory}. */
 export interface InventorySources {
   readonly isOwn: (path: string) => boolean;
+  /** Published by this node's owner: nobody else is sure to have it. */
+  readonly isPublished: (repo: RepoRef, commit: CommitId) => boolean;
   readonly lastUseMs: (repo: RepoRef, revision: KeptRevision) => number;
   readonly copiesElsewhere: (blob: BlobId) => number;
   readonly isInUse: (blob: BlobId) => boolean;
@@ -108,6 +110,7 @@ function findReason(
 ): KeepReason | undefined {
   const held = sources.holdOn(repo, revision.commit);
   if (held !== undefined) return held;
+  if (sources.isPublished(repo, revision.commit)) return "published";
   const isForeign = ({ contentPath }: KeptFile) => contentPath !== undefined && !sources.isOwn(contentPath);
   if (!sources.adoptEvict && revision.files.some(isForeign)) return "foreign";
   return ids.some(sources.isInUse) ? "open" : undefined;

@@ -6,6 +6,10 @@
  * log. *never:* removes a file itself, or anything that is in use, pinned or not ours.
  */
 import type { BlobId, CommitId, NodeId, RepoRef } from "@swarmd/protocol";
+import type { CacheBounds } from "../core/policy/eviction/cache-state.js";
+import type { PolicyName } from "../core/policy/eviction/policies.js";
+import type { EventLog } from "../observe/events.js";
+import type { UseClock } from "./use-clock.js";
 
 interface Cancellable {
   readonly signal: AbortSignal;
@@ -124,4 +128,31 @@ export interface Neighbours {
 export interface KeeperLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
+}
+
+export interface KeeperOptions {
+  readonly policy: PolicyName;
+  /** As asked for; without any, a tenth of the disk stays free. */
+  readonly bounds: CacheBounds;
+  /** What other tools put into the cache may go too. */
+  readonly adoptEvict: boolean;
+  readonly keepStartup: boolean;
+  /** How often the bounds are looked at when nobody pulls. */
+  readonly upkeepMs?: number;
+}
+
+export interface KeeperDeps {
+  readonly store: KeeperStore;
+  readonly book: KeeperBook;
+  readonly pins: PinBook;
+  /** What this node's owner published, as `org/name@commit`: no origin has it, so nothing here may end it but his own word. */
+  readonly published: () => Promise<ReadonlySet<string>>;
+  /** Absent on a node that goes without peers, and before it has met any. */
+  readonly neighbours: () => Neighbours | undefined;
+  /** Whether peers may have a blob: what is private, or known to nobody else, is handed to nobody. */
+  readonly mayTellOf: (blob: BlobId) => boolean;
+  readonly clock: UseClock;
+  readonly wallMs: () => number;
+  readonly events: EventLog;
+  readonly logger: KeeperLog;
 }

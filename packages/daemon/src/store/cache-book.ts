@@ -16,6 +16,8 @@ export interface CacheBookOptions {
 }
 
 const GATHER_MS = 2_000;
+/** A model that is read all the time is noted no more often: the last run's word may be so much behind. */
+const USE_AGAIN_MS = 60_000;
 /** Lines that say nothing new any more, before the file is written anew. */
 const STALE_LINES = 5_000;
 
@@ -33,6 +35,8 @@ export class CacheBook {
   readonly #events: EventLog;
   readonly #own = new Set<string>();
   readonly #uses = new Map<string, number>();
+  /** As last written; later uses wait in `#uses` only. */
+  readonly #writtenUses = new Map<string, number>();
   readonly #lines: string[] = [];
   #extent: CacheExtent | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -63,6 +67,9 @@ export class CacheBook {
 
   async stop(): Promise<void> {
     clearTimeout(this.#timer);
+    for (const [used, atMs] of this.#uses) {
+      if (this.#writtenUses.get(used) !== atMs) this.#lines.push(JSON.stringify({ used, atMs: Math.round(atMs) }));
+    }
     this.#flush();
     await this.#writing;
   }
@@ -89,6 +96,8 @@ export class CacheBook {
     const key = keyOf(repo, commit);
     if ((this.#uses.get(key) ?? Number.NEGATIVE_INFINITY) >= atMs) return;
     this.#uses.set(key, atMs);
+    if (atMs < (this.#writtenUses.get(key) ?? Number.NEGATIVE_INFINITY) + USE_AGAIN_MS) return;
+    this.#writtenUses.set(key, atMs);
     this.#write({ used: key, atMs: Math.round(atMs) });
   }
 
@@ -126,7 +135,10 @@ export class CacheBook {
       const { own, gone, used, atMs, bytes, models } = JSON.parse(line) as Record<string, unknown>;
       if (typeof own === "string") this.#own.add(own);
       if (typeof gone === "string") this.#own.delete(gone);
-      if (typeof used === "string" && typeof atMs === "number" && Number.isFinite(atMs)) this.#uses.set(used, atMs);
+      if (typeof used === "string" && typeof atMs === "number" && Number.isFinite(atMs)) {
+        this.#uses.set(used, atMs);
+        this.#writtenUses.set(used, atMs);
+      }
       if (typeof bytes === "number" && typeof models === "number") this.#extent = { bytes, models };
     } catch {
       // The last line of a run that was killed.

@@ -14,7 +14,7 @@ export interface CachedBlob {
 }
 
 /** Why a revision stays, whatever the pressure. */
-export type KeepReason = "foreign" | "pin" | "open" | "lease" | "pull";
+export type KeepReason = "foreign" | "published" | "pin" | "open" | "lease" | "pull";
 
 /** One commit of one repo. */
 export interface CachedRevision {

@@ -143,7 +143,7 @@ const table: {
     ask: { bounds: { maxBytes: 10 }, newcomer: comes(10) },
     goes: "full: bytes",
   },
-  ...(["foreign", "pin", "open", "lease", "pull"] as const).map((keep) => ({
+  ...(["foreign", "published", "pin", "open", "lease", "pull"] as const).map((keep) => ({
     id: `what is kept as ${keep} stays`,
     models: [
       { id: "a", keep, copiesElsewhere: 1 },
