@@ -1,5 +1,5 @@
 // Makes a checkout ready to run, from nothing but Node and npm: pinned pnpm, locked dependencies, a build.
-// `--quiet` prints only what goes wrong. Done again, it takes about a second.
+// `--quiet` prints only what goes wrong; `--clients` brings the big programs that only the tests of the gateway need. Done again, it takes about a second.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const quiet = process.argv.includes("--quiet");
+const CLIENTS = "@swarmd/test-clients";
 const { packageManager } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 function run(what, command, args) {
@@ -33,17 +34,21 @@ function lockDigest() {
 }
 
 const stamp = join(root, "node_modules", ".swarmd-setup");
-const wanted = lockDigest();
-if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== wanted) {
+const lean = lockDigest();
+const full = `${lean} ${CLIENTS}`;
+const found = existsSync(stamp) ? readFileSync(stamp, "utf8") : "";
+const withClients = process.argv.includes("--clients");
+if (found !== full && (withClients || found !== lean)) {
   run("installing dependencies", "npx", [
     "--yes",
     packageManager,
     "install",
     "--frozen-lockfile",
     "--reporter=append-only",
+    ...(withClients ? [] : [`--filter=!${CLIENTS}`]),
   ]);
   mkdirSync(dirname(stamp), { recursive: true });
-  writeFileSync(stamp, wanted);
+  writeFileSync(stamp, withClients ? full : lean);
 }
 run("compiling", process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "--build"]);
 run("bundling", process.execPath, [join(root, "packages", "cli", "bundle.mjs")]);

@@ -13,7 +13,8 @@ import { EmbeddedHub } from "../support/hub/hub.js";
 import { printResult, pull, type SwarmNode, SwarmOfProcesses } from "../support/swarm-of-processes.js";
 
 const NAME = "me/finetune";
-const SIZE_BYTES = 40 * 1024 * 1024 + 5;
+/** Two shards. */
+const SIZE_BYTES = 17 * 1024 * 1024 + 5;
 const PATIENCE_MS = 30_000;
 
 async function swarmJson({ env }: SwarmNode, ...args: readonly string[]): Promise<Record<string, unknown>> {

@@ -1,6 +1,6 @@
 /**
  * A daemon as a process that pulls, and a liar on the same LAN: it says that it holds the file, and brings the genuine proofs and an attestation
- * of it, but other bytes. Then another daemon, that may ask both. Run in a network namespace of its own; prints what happened as JSON.
+ * of it, but other bytes. Run in a network namespace of its own; prints what happened as JSON.
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -17,8 +17,10 @@ import { until } from "../support/swarm-kit.js";
 import { peersOf, printResult, pull, type SwarmNode, SwarmOfProcesses } from "../support/swarm-of-processes.js";
 
 const REPO = "acme/proven";
-/** Five shards. */
-const SIZE_BYTES = 70 * 1024 * 1024;
+/** Three shards. */
+const SIZE_BYTES = 36 * 1024 * 1024;
+/** A shard takes seven seconds: on a busy machine, whoever is asked needs some to begin. */
+const UPLINK_BYTES_PER_S = 2_500_000;
 
 async function eventsOf({ folders }: SwarmNode): Promise<readonly Record<string, unknown>[]> {
   return jsonLines(await readFile(join(folders.stateDir, "events.jsonl"), "utf8").catch(() => ""));
@@ -33,7 +35,7 @@ async function run(): Promise<Record<string, unknown>> {
   const file = { content: bytesContent(content), xetHash: holder.xetHash };
   const hub = await EmbeddedHub.start({
     repos: [{ name: REPO, files: { "model.safetensors": file } }],
-    uplinkBytesPerSecond: 10_000_000,
+    uplinkBytesPerSecond: UPLINK_BYTES_PER_S,
   });
   await hub.prepare();
   const liar = await LyingNode.start({ blob, content, lie: "proven-otherwise", holder, peers: [] });
@@ -46,13 +48,7 @@ async function run(): Promise<Record<string, unknown>> {
     const served = liar.served.length;
     const banned = (await peersOf(node)).filter(({ state }) => state === "banned").map(({ id, why }) => ({ id, why }));
     const shown = (await runSwarm(["peers"], node.env)).stdout;
-    await until("the node has built its tree", async () =>
-      (await eventsOf(node)).some(({ type }) => type === "proof-tree"),
-    );
-    const late = await swarm.add(hub.url, ["--peer", liar.address]);
-    await until("both are known", async () => (await peersOf(late)).length >= 2, 60_000);
-    await pull(late, REPO);
-    for (const { folders } of swarm.nodes) await assertCacheIsSound(folders.cacheDir);
+    await assertCacheIsSound(node.folders.cacheDir);
     const failures = (await eventsOf(node)).filter(({ type }) => type === "attempt-failed");
     return {
       liar: liar.id,
@@ -61,7 +57,6 @@ async function run(): Promise<Record<string, unknown>> {
       messages: failures.map(({ message }) => message),
       banned,
       shown,
-      explained: (await runSwarm(["verify", "--explain"], late.env)).stdout,
     };
   } finally {
     await swarm.stop();

@@ -1,6 +1,7 @@
 /** npm `@huggingface/transformers`, as it is, loads a tiny model through the gateway: cold, warm, and with the Hub gone. */
 import assert from "node:assert/strict";
 import { mkdtemp } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { EmbeddedHub } from "../support/hub/hub.js";
@@ -8,6 +9,18 @@ import { startGateway, type TestGateway } from "./gateway-kit.js";
 import { makeTinyOnnxRepo, WIDTH } from "./tiny-onnx.js";
 
 const REPO = "acme/tiny-bert";
+
+/** What is used of the library. It is some 450 MB, so a package of its own has it, which only `npm test` installs. */
+interface Transformers {
+  readonly env: { remoteHost: string; cacheDir: string; allowLocalModels: boolean };
+  pipeline(
+    task: "feature-extraction",
+    repo: string,
+    options: { readonly dtype: "fp32" },
+  ): Promise<{ (text: string): Promise<{ readonly data: Float32Array }>; dispose(): Promise<unknown> }>;
+}
+
+const requireClient = createRequire(new URL("../../clients/package.json", import.meta.url));
 
 describe("@huggingface/transformers through the gateway", () => {
   let hub: EmbeddedHub;
@@ -27,14 +40,14 @@ describe("@huggingface/transformers through the gateway", () => {
 
   /** Each time with a cache of the library's own that is empty. */
   const embed = async (): Promise<number[]> => {
-    const { env, pipeline } = await import("@huggingface/transformers");
+    const { env, pipeline }: Transformers = requireClient("@huggingface/transformers");
     env.remoteHost = `${gateway.url}/`;
     env.cacheDir = await mkdtemp(join(gateway.folders.root, "transformers-"));
     env.allowLocalModels = false;
     const extract = await pipeline("feature-extraction", REPO, { dtype: "fp32" });
     const { data } = await extract("hello swarm nobody");
     await extract.dispose();
-    return [...(data as Float32Array)];
+    return [...data];
   };
 
   const expected = [2, 3, 0].flatMap((token) => Array.from({ length: WIDTH }, (_, i) => token + i / WIDTH));

@@ -38,6 +38,7 @@ export type Lie =
   | "silent"
   | "no-evidence";
 
+const BEAT_MS = 2_000;
 /** Nothing is wrong with what they send. */
 const RIGHT_BYTES: readonly Lie[] = ["no-evidence", "silent", "spoiled-proof", "proof-of-other"];
 
@@ -66,6 +67,7 @@ export class LyingNode {
   #network: PeerNetwork | undefined;
   readonly #serve: Serve;
   #sequence = 0;
+  #beat: NodeJS.Timeout | undefined;
 
   private constructor(options: LyingNodeOptions, folder: string, port: number) {
     this.#options = options;
@@ -99,6 +101,10 @@ export class LyingNode {
     await liar.#host.start();
     liar.#network = liar.#makeNetwork();
     await liar.#network.start();
+    // As an honest node does: what is not said again is forgotten.
+    liar.#beat = setInterval(() => {
+      for (const { id } of liar.#started.peers) liar.#boast(id);
+    }, BEAT_MS);
     return liar;
   }
 
@@ -112,6 +118,7 @@ export class LyingNode {
   }
 
   async stop(): Promise<void> {
+    clearInterval(this.#beat);
     this.#serve.stop();
     await this.#network?.stop();
     await this.#host.stop();
