@@ -178,6 +178,12 @@ const ROOMS: readonly Room[] = [
     because: "it orders, through ports; where a byte comes from is the engine's business",
   },
   {
+    at: `${DAEMON}/background`,
+    mayImport: [`${DAEMON}/observe`, `${DAEMON}/core/policy`],
+    packages: [PROTOCOL, "node:*"],
+    because: "it says when a pull may run; what a pull is comes through a port",
+  },
+  {
     at: `${DAEMON}/api`,
     mayImport: [`${DAEMON}/observe`, `${DAEMON}/service.ts`],
     packages: [PROTOCOL, "node:*"],
@@ -207,6 +213,7 @@ const JOINTS = [
   "node-cluster.ts",
   "node-commands.ts",
   "node-keeper.ts",
+  "node-background.ts",
   "copies.ts",
   "health.ts",
   "node-limits.ts",

@@ -44,6 +44,7 @@ export function testConfig(folders: Folders, endpoint: string, more: Partial<Nod
     cache: { policy: "lru", bounds: {}, adoptEvict: false, keepStartup: false },
     refuseCopies: false,
     scrubBytesPerS: undefined,
+    background: { budgetBytes: undefined, hours: undefined, lists: [], isPassing: false },
     logFormat: "json",
     logLevel: "error",
     ...more,

@@ -6,6 +6,7 @@ import type { Commands, RunningNode, Views } from "@swarmd/daemon";
 import { type ErrorCode, isErrorCode, parseRate, SwarmError, VERSION } from "@swarmd/protocol";
 import type {
   AddEvent,
+  BackgroundJob,
   CachedRevision,
   DoneEvent,
   LocatedNode,
@@ -49,6 +50,20 @@ export const MEMORY_MANIFEST: ModelManifest = {
   heads: [{ file: "model.safetensors", format: "safetensors", source: "cache", tensors: 1 }],
 };
 
+const MEMORY_JOB: BackgroundJob = {
+  id: 1,
+  target: "org/small",
+  list: null,
+  between: null,
+  state: "waiting",
+  reason: "turn",
+  until: null,
+  error: null,
+  doneBytes: 0,
+  totalBytes: 0,
+  bytesPerSecond: 0,
+};
+
 const NOBODY_LOOKED = {
   isSelf: false,
   isUp: false,
@@ -80,6 +95,28 @@ export class MemoryNode implements RunningNode {
       showKey: () => noCluster(),
     },
     pull: (request, onEvent, { signal }) => this.#pull(request, onEvent, signal),
+    pullLater: async ({ pull, between = null }) => {
+      const job = { ...MEMORY_JOB, id: this.#jobs.length + 1, target: pull.target, between };
+      this.#jobs = [...this.#jobs, job];
+      return job;
+    },
+    cancel: async ({ target }) => {
+      const cancelled = this.#jobs.filter((job) => job.target === target || String(job.id) === target);
+      if (cancelled.length === 0) throw new SwarmError("REPO_NOT_FOUND", `nothing goes by ${target}`);
+      this.#jobs = this.#jobs.filter((job) => !cancelled.includes(job));
+      return { cancelled };
+    },
+    prefetch: async ({ path, between = null }) => {
+      const job = { ...MEMORY_JOB, list: path, between };
+      this.#jobs = [...this.#jobs, job];
+      return { jobs: [job], problems: [] };
+    },
+    stopPrefetch: async ({ path }) => {
+      const jobs = this.#jobs.filter(({ list }) => list === path);
+      this.#jobs = this.#jobs.filter((job) => !jobs.includes(job));
+      return { jobs, problems: [] };
+    },
+    watch: async ({ jobs }, onEvent) => onEvent({ type: "finished", done: jobs.length, failed: 0, cancelled: 0 }),
     remove: async ({ target, dryRun }) => {
       if (target !== "org/small") throw new SwarmError("REPO_NOT_FOUND", `${target} is not in the cache`);
       if (dryRun !== true) this.#isRemoved = true;
@@ -128,6 +165,7 @@ export class MemoryNode implements RunningNode {
     },
   };
 
+  #jobs: readonly BackgroundJob[] = [];
   #pins: readonly PinInfo[] = [];
   readonly #registered: RegisterRequest[] = [];
   #limits: NodeLimits = { maxUpload: null, maxDownload: null, maxOrigin: null };
@@ -169,6 +207,11 @@ export class MemoryNode implements RunningNode {
       bytesFromOrigin: 0,
       bytesFromPeers: 0,
       bytesFromCache: 0,
+      background: {
+        jobs: this.#jobs,
+        lists: [],
+        originToday: { day: "2026-01-02", backgroundBytes: 0, foregroundBytes: 0, budgetBytes: null },
+      },
       cacheDecisions: [],
     }),
   };

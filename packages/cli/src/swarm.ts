@@ -1,5 +1,6 @@
 /** The `swarm` binary. */
 import { addAddCommand } from "./commands/add.js";
+import { addCancelCommand } from "./commands/cancel.js";
 import { addClusterCommand } from "./commands/cluster.js";
 import { addDiffCommand } from "./commands/diff.js";
 import { addDoctorCommand } from "./commands/doctor.js";
@@ -12,6 +13,7 @@ import { addLsCommand } from "./commands/ls.js";
 import { addManifestCommand } from "./commands/manifest.js";
 import { addPeersCommand } from "./commands/peers.js";
 import { addPinCommand, addUnpinCommand } from "./commands/pin.js";
+import { addPrefetchCommand } from "./commands/prefetch.js";
 import { addPullCommand } from "./commands/pull.js";
 import { addRmCommand } from "./commands/rm.js";
 import { addStatusCommand } from "./commands/status.js";
@@ -25,6 +27,8 @@ const program = createProgram(
 );
 for (const add of [
   addPullCommand,
+  addPrefetchCommand,
+  addCancelCommand,
   addAddCommand,
   addManifestCommand,
   addLocateCommand,

@@ -46,6 +46,7 @@ describe("loadConfig", () => {
       cache: { policy: "lru", bounds: {}, adoptEvict: false, keepStartup: false },
       refuseCopies: false,
       scrubBytesPerS: 10_000_000,
+      background: { budgetBytes: undefined, hours: undefined, lists: [], isPassing: false },
       logFormat: "pretty",
       logLevel: "info",
     } satisfies NodeConfig);

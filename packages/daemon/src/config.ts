@@ -1,9 +1,11 @@
 /** All that one node is told. Flags, environment, `config.toml` and defaults end up here; nothing below reads them again. */
 import { join, resolve } from "node:path";
 import {
+  type DayHours,
   findNearest,
   findStateDir,
   parseBytes,
+  parseDayHours,
   parseDuration,
   parseNodeId,
   parseRate,
@@ -66,8 +68,21 @@ export interface NodeConfig {
   readonly refuseCopies: boolean;
   /** How fast the cache is read to see whether it is still right; `undefined`: never. */
   readonly scrubBytesPerS: number | undefined;
+  readonly background: BackgroundConfig;
   readonly logFormat: "pretty" | "json";
   readonly logLevel: "error" | "warn" | "info" | "debug";
+}
+
+/** Pulls that nobody waits for. */
+export interface BackgroundConfig {
+  /** Of a day, from the origin; `undefined`: no end to it. */
+  readonly budgetBytes: number | undefined;
+  /** When they run that name no hours; `undefined`: at any hour. */
+  readonly hours: DayHours | undefined;
+  /** Absolute paths of lists of repos. */
+  readonly lists: readonly string[];
+  /** A command has this node for a while: what was ordered of the daemon stays as it is. */
+  readonly isPassing: boolean;
 }
 
 /** Where the gateway listens. */
@@ -113,6 +128,9 @@ export interface ConfigFlags {
   readonly adoptEvict?: boolean | undefined;
   readonly refuseCopies?: boolean | undefined;
   readonly scrubRate?: string | undefined;
+  readonly prefetch?: readonly string[] | undefined;
+  readonly between?: string | undefined;
+  readonly originBudget?: string | undefined;
   readonly logFormat?: string | undefined;
   readonly logLevel?: string | undefined;
 }
@@ -164,6 +182,9 @@ const SETTINGS: Readonly<Record<SettingName, { readonly flag: string; readonly e
   adoptEvict: { flag: "--adopt-evict", env: "SWARM_ADOPT_EVICT", key: "adopt-evict" },
   refuseCopies: { flag: "--refuse-copies", env: "SWARM_REFUSE_COPIES", key: "refuse-copies" },
   scrubRate: { flag: "--scrub-rate", env: "SWARM_SCRUB_RATE", key: "scrub-rate" },
+  prefetch: { flag: "--prefetch", env: "SWARM_PREFETCH", key: "prefetch" },
+  between: { flag: "--between", env: "SWARM_BETWEEN", key: "between" },
+  originBudget: { flag: "--origin-budget", env: "SWARM_ORIGIN_BUDGET", key: "origin-budget" },
   logFormat: { flag: "--log-format", env: "SWARM_LOG_FORMAT", key: "log-format" },
   logLevel: { flag: "--log-level", env: "SWARM_LOG_LEVEL", key: "log-level" },
 };
@@ -222,6 +243,12 @@ export function loadConfig({ flags, env, readFile }: ConfigSources): NodeConfig 
     scrubBytesPerS:
       find("scrubRate") === undefined ? DEFAULT_SCRUB_BYTES_PER_S : parseWith(find("scrubRate"), parseLimit),
     refuseCopies: parseWith(find("refuseCopies"), parseSwitch) ?? false,
+    background: {
+      budgetBytes: parseWith(find("originBudget"), (found) => parseQuantity(found, parseBytes)),
+      hours: parseWith(find("between"), parseHours),
+      lists: parseWith(find("prefetch"), (found) => parsePaths(found, env)) ?? [],
+      isPassing: false,
+    },
     logFormat: parseWith(find("logFormat"), (found) => parseChoice(found, LOG_FORMATS)) ?? "pretty",
     logLevel: parseWith(find("logLevel"), (found) => parseChoice(found, LOG_LEVELS)) ?? "info",
   };
@@ -342,6 +369,20 @@ function parsePath(found: Found, env: Environment): string {
   const path = parseText(found);
   if (path.includes("\0")) throw new SwarmError("USAGE", `${found.name} is no path: ${JSON.stringify(path)}`);
   return resolve(found.baseDir, expandPath(env, path));
+}
+
+/** As {@link parseList}, each as {@link parsePath}. */
+function parsePaths(found: Found, env: Environment): readonly string[] {
+  return parseList(found).map((value) => parsePath({ ...found, value }, env));
+}
+
+function parseHours({ value, name }: Found): DayHours {
+  try {
+    return parseDayHours(String(value));
+  } catch (error) {
+    const { message, hint } = error as SwarmError;
+    throw new SwarmError("USAGE", `${name}: ${message}`, hint === undefined ? {} : { hint });
+  }
 }
 
 function parseWorkerCount({ value, name }: Found): number {

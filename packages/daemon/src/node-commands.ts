@@ -4,6 +4,7 @@ import type { Commands, Views } from "./api/ports.js";
 import type { Cluster } from "./cluster/cluster.js";
 import type { NodeConfig } from "./config.js";
 import type { Health } from "./health.js";
+import type { NodeBackground } from "./node-background.js";
 import type { NodeFaces } from "./node-faces.js";
 import { annotate, keeperCommands, keeperCounts, type NodeKeeper } from "./node-keeper.js";
 import { changeLimits, type Rates } from "./node-limits.js";
@@ -27,6 +28,7 @@ export interface NodeRooms {
   readonly swarm: (PeerList & { unban(peer: NodeId): void }) | undefined;
   readonly kept: NodeKeeper;
   readonly health: Health;
+  readonly unattended: NodeBackground;
 }
 
 export function nodeCommands({
@@ -40,7 +42,9 @@ export function nodeCommands({
   swarm,
   kept,
   health,
+  unattended,
 }: NodeRooms): Commands {
+  const { background } = unattended;
   return {
     cluster,
     ...keeperCommands(kept),
@@ -52,7 +56,15 @@ export function nodeCommands({
       return { banned: swarm.banned };
     },
     diff: (request, { signal }) => pulls.diff(request, signal),
-    pull: (request, onEvent, { signal }) => pulls.run(request, onEvent, signal),
+    pull: (request, onEvent, { signal }) => {
+      const run = () => pulls.run(request, onEvent, signal);
+      return request.dryRun === true ? run() : unattended.attended(run);
+    },
+    pullLater: (request) => background.add(request),
+    cancel: (request) => background.cancel(request),
+    prefetch: (request) => background.prefetch(request),
+    stopPrefetch: (request) => background.stopPrefetch(request),
+    watch: (request, onEvent, { signal }) => background.watch(request, onEvent, signal),
     add: (request, onEvent, options) => faces.add(request, onEvent, options),
     register: (request) => faces.register(request),
     async remove(request, options) {
@@ -80,7 +92,8 @@ export function nodeViews(
     swarm,
     gateway,
     kept,
-  }: Pick<NodeRooms, "pulls" | "store" | "faces" | "swarm" | "kept"> & {
+    unattended,
+  }: Pick<NodeRooms, "pulls" | "store" | "faces" | "swarm" | "kept" | "unattended"> & {
     readonly gateway: { readonly host: string; readonly port: number } | undefined;
   },
 ): Views {
@@ -107,6 +120,7 @@ export function nodeViews(
       peers: swarm?.peers ?? [],
       banned: swarm?.banned ?? [],
       ...pulls.totals,
+      background: unattended.background.status,
       cacheDecisions: keeperCounts(kept.keeper),
     }),
   };

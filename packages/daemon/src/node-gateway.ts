@@ -25,6 +25,8 @@ export interface GatewayRooms {
   readonly keeper: CacheKeeper;
   readonly faces: NodeFaces;
   readonly logger: Logger;
+  /** Somebody waits from now on, until the returned function is called. */
+  readonly onWait: () => () => void;
 }
 
 export interface NodeGateway {
@@ -38,7 +40,7 @@ export interface NodeGateway {
 export async function openGateway(config: NodeConfig, rooms: GatewayRooms): Promise<NodeGateway | undefined> {
   const { gateway: where, endpoint, offline, token, workers, noPeer } = config;
   if (where === undefined) return undefined;
-  const { origin, store, visibility, members, proofs, pump, pulls, keeper, faces, logger } = rooms;
+  const { origin, store, visibility, members, proofs, pump, pulls, keeper, faces, logger, onWait } = rooms;
   const demands = new FileDemands(
     { workers, noPeer, offline },
     {
@@ -48,6 +50,7 @@ export async function openGateway(config: NodeConfig, rooms: GatewayRooms): Prom
       wants: pump,
       keeper,
       newPull: () => pulls.newId(),
+      onWait,
       onFetched: (sources) => pulls.count(sources),
     },
   );

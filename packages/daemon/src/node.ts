@@ -11,6 +11,7 @@ import type { Input } from "./core/messages.js";
 import { Evidence } from "./evidence.js";
 import { Health } from "./health.js";
 import type { RunningNode } from "./host.js";
+import { NodeBackground } from "./node-background.js";
 import { openCluster } from "./node-cluster.js";
 import { nodeCommands, nodeViews } from "./node-commands.js";
 import { NodeFaces } from "./node-faces.js";
@@ -98,8 +99,16 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const faces = new NodeFaces(config, { store, visibility, origin, verifier, members, basis, logger, cluster });
   await faces.start();
 
+  // background: what nobody waits for, and what all of it costs the line to the origin.
+  const unattended = new NodeBackground(config, {
+    events,
+    logger,
+    pulls: () => pulls,
+    wants: () => pump,
+    hasPeers: () => (swarm?.peers.length ?? 0) > 0,
+  });
   const maxOrigin = RateLimit.of(config.maxOriginBytesPerS);
-  const originSource = limitSource(origin.sources, maxOrigin);
+  const originSource = limitSource(unattended.meter(origin.sources), maxOrigin);
 
   // evidence: what shards from peers rest on.
   const proofs = await Proofs.open(
@@ -221,15 +230,17 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   if (swarm !== undefined) cluster.started();
 
   // gateway: the same for programs that speak to the Hub.
-  const rooms = { origin, store, visibility, members, proofs, pump, pulls, faces, keeper: kept.keeper, logger };
+  const onWait = () => unattended.attention.wait();
+  const rooms = { origin, store, visibility, members, proofs, pump, pulls, faces, keeper: kept.keeper, logger, onWait };
   const gateway = await openGateway(config, rooms).catch(async (error) => {
     await stop();
     throw error;
   });
+  await unattended.background.start();
   const rates = { maxOrigin, ...ratesOf(swarm) };
   return {
-    commands: nodeCommands({ pulls, store, verifier, faces, proofs, cluster, swarm, kept, health, rates }),
-    views: nodeViews(config, { pulls, store, faces, swarm, gateway, kept }),
+    commands: nodeCommands({ pulls, store, verifier, faces, proofs, cluster, swarm, kept, health, rates, unattended }),
+    views: nodeViews(config, { pulls, store, faces, swarm, gateway, kept, unattended }),
     async stop() {
       await gateway?.stop();
       await stop();
@@ -238,6 +249,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
 
   async function stop(): Promise<void> {
     adopting.abort();
+    await unattended.background.stop();
     await cluster.stop();
     await swarm?.stop();
     await evidence.stop();

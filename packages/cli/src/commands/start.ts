@@ -33,6 +33,9 @@ interface StartFlags {
   readonly adoptEvict?: boolean;
   readonly refuseCopies?: boolean;
   readonly scrubRate?: string;
+  readonly prefetch?: string[];
+  readonly between?: string;
+  readonly originBudget?: string;
   readonly logFormat?: string;
   readonly logLevel?: string;
 }
@@ -116,6 +119,23 @@ export function addStartCommand(program: Command): void {
       new Option("--scrub-rate <rate>", "how fast the cache is read over, or off (default: 10MB/s)").helpGroup(
         "Cache:",
       ),
+    )
+    .addOption(
+      new Option("--prefetch <file>", "have all repos that this file lists, one a line; may be repeated")
+        .argParser(gather)
+        .helpGroup("Background:"),
+    )
+    .addOption(
+      new Option(
+        "--between <hours>",
+        "when pulls in the background run that name no hours, such as 22:00-06:00",
+      ).helpGroup("Background:"),
+    )
+    .addOption(
+      new Option(
+        "--origin-budget <size>",
+        "a day, such as 50GB: then nothing more from the origin in the background",
+      ).helpGroup("Background:"),
     )
     .addOption(new Option("--log-format <format>", "pretty or json (default: pretty)").helpGroup("Log:"))
     .addOption(new Option("--log-level <level>", "error, warn, info or debug (default: info)").helpGroup("Log:"))

@@ -10,6 +10,8 @@ import { httpStatusOf, SwarmError, toErrorBody, toSwarmError } from "@swarmd/pro
 import {
   type JsonRoute,
   parseAddRequest,
+  parseBackgroundRequest,
+  parseCancelRequest,
   parseClusterCreateRequest,
   parseClusterInviteRequest,
   parseClusterJoinRequest,
@@ -21,12 +23,15 @@ import {
   parseLocateRequest,
   parseManifestRequest,
   parsePinRequest,
+  parsePrefetchRequest,
   parsePullRequest,
   parseRegisterRequest,
   parseRemoveRequest,
+  parseStopPrefetchRequest,
   parseUnbanRequest,
   parseUnpinRequest,
   parseVerifyRequest,
+  parseWatchRequest,
   ROUTES,
   type RouteName,
   type Routes,
@@ -208,6 +213,14 @@ function createHandlers({ commands, views }: ApiServerDeps): Handlers {
     pull: (body) => {
       const request = parsePullRequest(body);
       return (send, signal) => commands.pull(request, send, { signal });
+    },
+    background: (body) => commands.pullLater(parseBackgroundRequest(body)),
+    cancel: (body) => commands.cancel(parseCancelRequest(body)),
+    prefetch: (body) => commands.prefetch(parsePrefetchRequest(body)),
+    stopPrefetch: (body) => commands.stopPrefetch(parseStopPrefetchRequest(body)),
+    watch: (body) => {
+      const request = parseWatchRequest(body);
+      return (send, signal) => commands.watch(request, send, { signal });
     },
     verify: (body) => {
       const request = parseVerifyRequest(body);

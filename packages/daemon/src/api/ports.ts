@@ -2,7 +2,11 @@
 import type {
   AddEvent,
   AddRequest,
+  BackgroundJob,
+  BackgroundRequest,
   CacheListing,
+  CancelRequest,
+  CancelResult,
   ClusterCreated,
   ClusterCreateRequest,
   ClusterInvitation,
@@ -28,17 +32,22 @@ import type {
   NodeStatus,
   PinRequest,
   PinResult,
+  PrefetchRequest,
+  PrefetchResult,
   PullEvent,
   PullRequest,
   RegisterRequest,
   RegisterResult,
   RemoveRequest,
   RemoveResult,
+  StopPrefetchRequest,
   UnbanRequest,
   UnbanResult,
   UnpinRequest,
   VerifyEvent,
   VerifyRequest,
+  WatchEvent,
+  WatchRequest,
 } from "@swarmd/protocol/api";
 
 /** What can be ordered about the cluster of this node. Every method may throw SwarmError. */
@@ -62,6 +71,19 @@ export interface Commands {
   pull(
     request: PullRequest,
     onEvent: (event: PullEvent) => void,
+    options: { readonly signal: AbortSignal },
+  ): Promise<void>;
+  /** Pulls when nobody waits for another pull; answers when that is written down. */
+  pullLater(request: BackgroundRequest): Promise<BackgroundJob>;
+  /** Takes back what {@link pullLater} took. */
+  cancel(request: CancelRequest): Promise<CancelResult>;
+  /** Has what a list names, now and as it changes. */
+  prefetch(request: PrefetchRequest): Promise<PrefetchResult>;
+  stopPrefetch(request: StopPrefetchRequest): Promise<PrefetchResult>;
+  /** Tells what becomes of what runs in the background; resolves after the `finished` event. */
+  watch(
+    request: WatchRequest,
+    onEvent: (event: WatchEvent) => void,
     options: { readonly signal: AbortSignal },
   ): Promise<void>;
   remove(request: RemoveRequest, options: { readonly signal: AbortSignal }): Promise<RemoveResult>;

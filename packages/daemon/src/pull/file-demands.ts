@@ -23,6 +23,8 @@ export interface FileDemandsDeps {
   readonly keeper: CacheKeeper;
   /** A number that no other pull of this node has. */
   readonly newPull: () => number;
+  /** Somebody waits from now on, until the returned function is called. */
+  readonly onWait?: () => () => void;
   /** A file is here; nobody sent what was there before. */
   readonly onFetched: (sources: BlobSources) => void;
 }
@@ -74,7 +76,10 @@ export class FileDemands {
   take(wanted: DemandedFile): Demand {
     const { repo, commit, file } = wanted;
     const key = `${repo.type} ${repo.name} ${commit} ${file.path}`;
+    // Before it begins, so that what nobody waits for makes way for it.
+    const leave = this.#deps.onWait?.();
     const running = this.#running.get(key) ?? this.#start(key, wanted);
+    if (leave !== undefined) running.done.then(leave, leave);
     running.readers += 1;
     clearTimeout(running.linger);
     let isReleased = false;
@@ -83,6 +88,7 @@ export class FileDemands {
       release: () => {
         if (isReleased) return;
         isReleased = true;
+        leave?.();
         running.readers -= 1;
         if (running.readers > 0) return;
         running.linger = setTimeout(running.stop, this.#options.lingerMs ?? LINGER_MS);

@@ -35,6 +35,8 @@ export interface PullOptions {
   readonly workers: number;
   readonly peers: boolean;
   readonly offline: boolean;
+  /** `false`: no bytes of files from the origin, though it is asked what it has. */
+  readonly fromOrigin: boolean;
   readonly dryRun: boolean;
   readonly out: string | undefined;
   readonly localDir: string | undefined;
@@ -233,7 +235,7 @@ async function fetchMissing(
       hasAccess: plan.hasAccess,
       home: repo,
       peers: request.peers,
-      fromOrigin: plan.mayAskOrigin,
+      fromOrigin: plan.mayAskOrigin && request.fromOrigin,
       originRequests: request.workers,
       order,
       headBytes: headBytesOf(path),

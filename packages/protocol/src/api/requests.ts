@@ -1,9 +1,17 @@
 /** Checks what a client asks for, at the boundary. Every error names the field. Pure. */
+import { parseDayHours } from "../day-hours.js";
 import { SwarmError, toSwarmError } from "../errors.js";
 import { compileFilePatterns } from "../file-patterns.js";
 import { isCommitId, parseNodeId, parseRepoSpec, parseRevision } from "../ids.js";
 import { findNearest } from "../nearest.js";
 import { parseRate } from "../quantities.js";
+import type {
+  BackgroundRequest,
+  CancelRequest,
+  PrefetchRequest,
+  StopPrefetchRequest,
+  WatchRequest,
+} from "./background-types.js";
 import type {
   ClusterCreateRequest,
   ClusterInviteRequest,
@@ -66,6 +74,59 @@ export function parsePullRequest(body: unknown, names: FieldNames = {}): PullReq
   compileFilePatterns(request);
   checkTogether(request, (field) => names[field] ?? field);
   return request;
+}
+
+/** @throws SwarmError USAGE */
+export function parseBackgroundRequest(body: unknown, names: FieldNames = {}): BackgroundRequest {
+  const fields = new Fields(body, ["pull", "between"], names);
+  const pull = fields.find("pull", (value) => parsePullRequest(value, names));
+  if (pull === undefined) throw new SwarmError("USAGE", "pull is missing");
+  if (pull.dryRun === true) {
+    throw new SwarmError("USAGE", `${names.dryRun ?? "dryRun"} moves nothing, so there is nothing for the background`);
+  }
+  return withoutUndefined({ pull, between: fields.find("between", parseBetween) });
+}
+
+/** @throws SwarmError USAGE */
+export function parsePrefetchRequest(body: unknown, names: FieldNames = {}): PrefetchRequest {
+  const fields = new Fields(body, ["path", "between", "once"], names);
+  return withoutUndefined({
+    path: fields.getPath("path"),
+    between: fields.find("between", parseBetween),
+    once: fields.findSwitch("once"),
+  });
+}
+
+/** @throws SwarmError USAGE */
+export function parseStopPrefetchRequest(body: unknown, names: FieldNames = {}): StopPrefetchRequest {
+  return { path: new Fields(body, ["path"], names).getPath("path") };
+}
+
+/** @throws SwarmError USAGE */
+export function parseCancelRequest(body: unknown, names: FieldNames = {}): CancelRequest {
+  const target = new Fields(body, ["target"], names).getText("target");
+  return { target: /^\d{1,9}$/.test(target) ? target : parsePullTarget(target) };
+}
+
+/** @throws SwarmError USAGE */
+export function parseWatchRequest(body: unknown, names: FieldNames = {}): WatchRequest {
+  const jobs = new Fields(body, ["jobs"], names).find("jobs", (value, name) => {
+    if (Array.isArray(value) && value.every((id) => Number.isSafeInteger(id))) return value as readonly number[];
+    throw new SwarmError("USAGE", `${name} is no list of numbers`);
+  });
+  return { jobs: jobs ?? [] };
+}
+
+/** Checked, and left as it was written. */
+function parseBetween(value: unknown, name: string): string {
+  const text = parseText(value, name);
+  try {
+    parseDayHours(text);
+    return text;
+  } catch (error) {
+    const { message, hint } = toSwarmError(error);
+    throw new SwarmError("USAGE", `${name}: ${message}`, { cause: error, ...(hint === undefined ? {} : { hint }) });
+  }
 }
 
 /** @throws SwarmError USAGE */
@@ -182,8 +243,7 @@ function parseModelOfNode(text: string): string {
 /** @throws SwarmError USAGE */
 export function parseAddRequest(body: unknown, names: FieldNames = {}): AddRequest {
   const fields = new Fields(body, ["path", "as"], names);
-  const path = fields.findPath("path");
-  if (path === undefined) throw new SwarmError("USAGE", `${names.path ?? "path"} is missing`);
+  const path = fields.getPath("path");
   const as = parseRepoTarget(fields.getText("as"));
   const { revision } = parseRepoSpec(as);
   if (revision === undefined || !isCommitId(revision)) return { path, as };
@@ -341,6 +401,12 @@ class Fields {
   getText(field: string): string {
     const text = this.find(field, parseText);
     if (text !== undefined) return text;
+    throw new SwarmError("USAGE", `${this.#names[field] ?? field} is missing`);
+  }
+
+  getPath(field: string): string {
+    const path = this.findPath(field);
+    if (path !== undefined) return path;
     throw new SwarmError("USAGE", `${this.#names[field] ?? field} is missing`);
   }
 

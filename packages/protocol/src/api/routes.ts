@@ -6,6 +6,17 @@
  * status and an ErrorBody.
  */
 import type {
+  BackgroundJob,
+  BackgroundRequest,
+  CancelRequest,
+  CancelResult,
+  PrefetchRequest,
+  PrefetchResult,
+  StopPrefetchRequest,
+  WatchEvent,
+  WatchRequest,
+} from "./background-types.js";
+import type {
   ClusterCreated,
   ClusterCreateRequest,
   ClusterInvitation,
@@ -94,6 +105,11 @@ export const ROUTES = {
   hold: stream<HoldRequest, HoldEvent>("/v1/hold", { last: "released", skippable: [] }),
   remove: json<RemoveRequest, RemoveResult>("POST", "/v1/remove"),
   pull: stream<PullRequest, PullEvent>("/v1/pull", { last: "done", skippable: ["progress"] }),
+  background: json<BackgroundRequest, BackgroundJob>("POST", "/v1/background"),
+  cancel: json<CancelRequest, CancelResult>("POST", "/v1/background/cancel"),
+  watch: stream<WatchRequest, WatchEvent>("/v1/background/watch", { last: "finished", skippable: [] }),
+  prefetch: json<PrefetchRequest, PrefetchResult>("POST", "/v1/prefetch"),
+  stopPrefetch: json<StopPrefetchRequest, PrefetchResult>("POST", "/v1/prefetch/stop"),
   verify: stream<VerifyRequest, VerifyEvent>("/v1/verify", { last: "verified", skippable: [] }),
   limits: json<LimitsRequest, NodeLimits>("POST", "/v1/limits"),
   unban: json<UnbanRequest, UnbanResult>("POST", "/v1/unban"),

@@ -1,5 +1,6 @@
 /** What crosses the local API, and what `--json` prints: one object per line, told apart by `type`. Sizes in bytes, times in ms. */
 import type { ErrorBody } from "../errors.js";
+import type { BackgroundStatus } from "./background-types.js";
 
 export interface PullRequest {
   /** `org/model`, `datasets/org/name`, or an `http(s)://` URL. */
@@ -295,6 +296,8 @@ export interface NodeStatus {
   readonly bytesFromOrigin: number;
   readonly bytesFromPeers: number;
   readonly bytesFromCache: number;
+  /** What is pulled when nobody waits for another pull. */
+  readonly background: BackgroundStatus;
   /** The cache's decisions, by policy and action. */
   readonly cacheDecisions: readonly { readonly policy: string; readonly action: string; readonly count: number }[];
 }
@@ -355,6 +358,8 @@ export interface PullStatus {
   readonly doneBytes: number;
   readonly totalBytes: number;
   readonly bytesPerSecond: number;
+  /** Nobody waits for it. */
+  readonly isBackground?: true;
 }
 
 /** Rates such as `50MB/s`; `none` takes a bound away. What is left out stays as it is. */
