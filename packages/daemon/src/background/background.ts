@@ -377,12 +377,14 @@ export class Background {
     if (!isNeeded) {
       clearInterval(this.#timer);
       this.#timer = undefined;
-    } else this.#timer ??= setInterval(() => this.#tick(), this.#options.tickMs ?? TICK_MS).unref();
+    } else this.#timer ??= setInterval(() => void this.tick(), this.#options.tickMs ?? TICK_MS).unref();
   }
 
-  #tick(): void {
-    for (const { watch } of this.#lists.values()) void watch.look();
+  /** Looks at the clock on the wall and at the lists; by itself it does so now and then. Resolves when the lists were read. */
+  async tick(): Promise<void> {
+    const looks = [...this.#lists.values()].map(({ watch }) => watch.look());
     this.#decide();
+    await Promise.all(looks);
   }
 
   // Lists.

@@ -1,36 +1,5 @@
-/** What crosses the local API about pulls that nobody waits for. Sizes in bytes. */
+/** What the local API shows of pulls that nobody waits for. Sizes in bytes. */
 import type { ErrorBody } from "../errors.js";
-import type { ErrorEvent, PullRequest } from "./types.js";
-
-/** A pull for when nobody waits for another. */
-export interface BackgroundRequest {
-  /** Without `dryRun`. */
-  readonly pull: PullRequest;
-  /** `22:00-06:00`; when left out, as the node was started. */
-  readonly between?: string;
-}
-
-/** A file that lists repos. */
-export interface PrefetchRequest {
-  /** Absolute. */
-  readonly path: string;
-  readonly between?: string;
-  /** Read it now, and never again. */
-  readonly once?: boolean;
-}
-
-export interface StopPrefetchRequest {
-  readonly path: string;
-}
-
-export interface CancelRequest {
-  /** `org/model[@rev]` or a URL, as it was asked for, or the number of the job. */
-  readonly target: string;
-}
-
-export interface CancelResult {
-  readonly cancelled: readonly BackgroundJob[];
-}
 
 /** Why a pull does not run: not its hours, the day's budget, somebody's pull, others before it, a failure a while ago. */
 export type BackgroundReason = "hours" | "budget" | "yields" | "turn" | "retry";
@@ -71,12 +40,6 @@ export interface PrefetchList {
   readonly problems: readonly ListProblem[];
 }
 
-export interface PrefetchResult {
-  /** Those of the list, in its order. */
-  readonly jobs: readonly BackgroundJob[];
-  readonly problems: readonly ListProblem[];
-}
-
 /** What came from the origin since local midnight. */
 export interface OriginUse {
   /** `2026-11-21`, local. */
@@ -93,14 +56,3 @@ export interface BackgroundStatus {
   readonly lists: readonly PrefetchList[];
   readonly originToday: OriginUse;
 }
-
-export interface WatchRequest {
-  /** Ids. */
-  readonly jobs: readonly number[];
-}
-
-/** `job` once for each at first, and when what becomes of it changes; `finished` when none of them goes on. */
-export type WatchEvent =
-  | { readonly type: "job"; readonly job: BackgroundJob }
-  | { readonly type: "finished"; readonly done: number; readonly failed: number; readonly cancelled: number }
-  | ErrorEvent;

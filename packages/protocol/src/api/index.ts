@@ -1,3 +1,4 @@
+export * from "./background-orders.js";
 export * from "./background-types.js";
 export * from "./client.js";
 export * from "./cluster-types.js";

@@ -11,7 +11,7 @@ import type {
   PrefetchRequest,
   StopPrefetchRequest,
   WatchRequest,
-} from "./background-types.js";
+} from "./background-orders.js";
 import type {
   ClusterCreateRequest,
   ClusterInviteRequest,

@@ -6,7 +6,6 @@
  * status and an ErrorBody.
  */
 import type {
-  BackgroundJob,
   BackgroundRequest,
   CancelRequest,
   CancelResult,
@@ -15,7 +14,8 @@ import type {
   StopPrefetchRequest,
   WatchEvent,
   WatchRequest,
-} from "./background-types.js";
+} from "./background-orders.js";
+import type { BackgroundJob } from "./background-types.js";
 import type {
   ClusterCreated,
   ClusterCreateRequest,
