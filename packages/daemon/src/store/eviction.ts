@@ -3,7 +3,7 @@
  * first what leads to the files, then the files that nothing else leads to. Cut short anywhere, it leaves no link that leads nowhere.
  */
 import { rm } from "node:fs/promises";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { type BlobId, type CommitId, formatRepo, type RepoRef, SwarmError } from "@swarmd/protocol";
 import type { BlobStore } from "./blob-store.js";
 import { findBlobOfName, repoPath } from "./cache-layout.js";
@@ -43,8 +43,8 @@ export async function evictRevision(store: BlobStore, order: EvictionOrder, opti
     const stays = order.keepStartup ? new Set(blobsOf(revision, isStartupFile)) : new Set<BlobId>();
     const doomed = unused.filter(({ path }) => !stays.has(findBlobOfName(basename(path)) as BlobId));
     if (!order.isStillDue()) throw new SwarmError("INTERRUPTED", `${formatRepo(order.repo)} is in use again`);
-    if (stays.size > 0) await removeLinks(revision);
-    else await removeRevision(scanned, revision);
+    if (stays.size > 0) await removeLinks(store, revision);
+    else await removeRevision(store, scanned, revision);
     for (const { path } of doomed) await removeBlob(store, path);
     if (stays.size === 0 && scanned.revisions.length === 1) await removeEmptyFolders(folder);
     return doomed.reduce((sum, { freedBytes }) => sum + freedBytes, plainBytes(revision, stays.size > 0));
@@ -94,11 +94,13 @@ function plainBytes({ files }: ScannedRevision, keepStartup: boolean): number {
   return gone.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }
 
-async function removeLinks({ files }: ScannedRevision): Promise<void> {
-  for (const { linkPath } of files.filter((file) => !isStartupFile(file))) {
+async function removeLinks(store: BlobStore, { files, path: folder }: ScannedRevision): Promise<void> {
+  for (const { path, blob } of files.filter((file) => !isStartupFile(file))) {
+    const linkPath = join(folder, path);
     await rm(linkPath, { force: true }).catch((error) => {
       throw toStoreError(error, "remove", linkPath);
     });
+    if (blob === undefined) store.noteRemoved(linkPath);
   }
 }
 
