@@ -177,6 +177,47 @@ function listOrphans(blobs: Blobs): readonly OrphanBlob[] {
   return orphans;
 }
 
+/** What a `blobs/` folder holds. */
+export interface BlobsFound {
+  readonly blobs: readonly BlobId[];
+  readonly bytes: number;
+  /** Links that lead nowhere or out of the cache, a folder that can't be read, and the like. */
+  readonly problems: number;
+}
+
+/**
+ * Finished blobs, with those that are links: newer huggingface_hub keeps content once per cache, and `blobs/<etag>` may lead there. A
+ * link that leads out of `realRoot` is not followed.
+ */
+export function readBlobFolder(folder: string, realRoot: string): BlobsFound {
+  const blobs: BlobId[] = [];
+  let [bytes, problems] = [0, 0];
+  let names: readonly string[] = [];
+  try {
+    names = readdirSync(folder);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") problems += 1;
+  }
+  for (const name of names) {
+    const blob = findBlobOfName(name);
+    if (blob === undefined) continue;
+    const sizeBytes = attempt(() => findSize(`${folder}${sep}${name}`, realRoot));
+    if (sizeBytes === undefined) problems += 1;
+    else {
+      blobs.push(blob);
+      bytes += sizeBytes;
+    }
+  }
+  return { blobs, bytes, problems };
+}
+
+/** @throws what the file system throws */
+function findSize(path: string, realRoot: string): number | undefined {
+  let found = lstatSync(path);
+  if (found.isSymbolicLink() && realpathSync(path).startsWith(realRoot + sep)) found = statSync(path);
+  return found.isFile() ? found.size : undefined;
+}
+
 /** Which refs name which commit. A ref may hold `/`. */
 function readRefs(folder: string): Map<string, string[]> {
   const entries = attempt(() => readdirSync(folder, { recursive: true, withFileTypes: true })) ?? [];

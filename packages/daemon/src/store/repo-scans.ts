@@ -40,7 +40,7 @@ export class RepoScans {
       const entries = await inTurns(folders, async ({ folder, repo }): Promise<[string, Known]> => {
         const name = formatRepo(repo);
         const known = isFresh || dirty.has(name) ? undefined : this.#known.get(name);
-        const { mark, scanned } = await scanThread.read({ folder, repo, knownMark: known?.mark }, { signal });
+        const { mark, scanned } = await scanThread.readRepo({ folder, repo, knownMark: known?.mark }, { signal });
         return [name, { mark, scanned: (scanned ?? known?.scanned) as ScannedRepo }];
       });
       // What is not there any more is forgotten.

@@ -48,6 +48,6 @@ export async function scanOne(cacheDir: string, repo: RepoRef, signal: AbortSign
 
 /** One repo. @throws SwarmError INTERRUPTED on abort, STORE_FAULT */
 export async function scanRepo(folder: string, repo: RepoRef, signal: AbortSignal): Promise<ScannedRepo> {
-  const { scanned } = await scanThread.read({ folder, repo }, { signal });
+  const { scanned } = await scanThread.readRepo({ folder, repo }, { signal });
   return scanned as ScannedRepo;
 }

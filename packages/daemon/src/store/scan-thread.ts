@@ -1,8 +1,13 @@
 /** The near end of the thread that reads folders of repos. It starts with the first order, and ends when nobody has any for a while. */
 import { Worker } from "node:worker_threads";
-import { type RepoRef, SwarmError, toSwarmError } from "@swarmd/protocol";
+import { SwarmError, toSwarmError } from "@swarmd/protocol";
 import { throwIfAborted } from "./disk-faults.js";
-import type { ScanOrder, ScanReport } from "./scan-worker.js";
+import type { BlobsFound } from "./read-repo.js";
+import type { BlobsLook, RepoLook, RepoSeen, ScanOrder, ScanReport } from "./scan-worker.js";
+
+interface Cancellable {
+  readonly signal: AbortSignal;
+}
 
 /** A thread takes some MB, and 50 ms to start: a pull asks a few times within a second, then nobody for hours. */
 const IDLE_MS = 10_000;
@@ -22,18 +27,23 @@ export class ScanThread {
   #lastId = 0;
   #idle: NodeJS.Timeout | undefined;
 
-  /** @throws SwarmError STORE_FAULT when the thread dies, INTERRUPTED on abort */
-  async read(
-    {
-      folder,
-      repo,
-      knownMark,
-    }: { readonly folder: string; readonly repo: RepoRef; readonly knownMark?: string | undefined },
-    { signal }: { readonly signal: AbortSignal },
-  ): Promise<ScanReport> {
-    throwIfAborted(signal);
+  /** One repo. @throws SwarmError STORE_FAULT when the thread dies, INTERRUPTED on abort */
+  async readRepo(look: RepoLook, options: Cancellable): Promise<RepoSeen> {
+    return (await this.#order({ id: this.#nextId(), kind: "repo", look }, options)).seen as RepoSeen;
+  }
+
+  /** One folder of blobs. @throws SwarmError STORE_FAULT when the thread dies, INTERRUPTED on abort */
+  async readBlobs(look: BlobsLook, options: Cancellable): Promise<BlobsFound> {
+    return (await this.#order({ id: this.#nextId(), kind: "blobs", look }, options)).seen as BlobsFound;
+  }
+
+  #nextId(): number {
     this.#lastId += 1;
-    const order = { id: this.#lastId, folder, repo, knownMark };
+    return this.#lastId;
+  }
+
+  async #order(order: ScanOrder, { signal }: Cancellable): Promise<ScanReport> {
+    throwIfAborted(signal);
     let onAbort = () => {};
     try {
       return await new Promise<ScanReport>((resolve, reject) => {
@@ -97,7 +107,7 @@ export class ScanThread {
     for (const { order, reject } of jobs) {
       const hint = "Try again; if it stays so, check the disk and the memory of this machine.";
       reject(
-        new SwarmError("STORE_FAULT", `could not look through ${order.folder}: ${cause.message}`, { cause, hint }),
+        new SwarmError("STORE_FAULT", `could not look through ${order.look.folder}: ${cause.message}`, { cause, hint }),
       );
     }
   }
