@@ -1,7 +1,8 @@
 /** Keeps the cache within its bounds; see `ports.ts` for the room. */
 import { setTimeout as delay } from "node:timers/promises";
 import { type BlobId, type CommitId, formatRepo, type NodeId, type RepoRef } from "@swarmd/protocol";
-import type { Admission, CacheState, Victim } from "../core/policy/eviction/cache-state.js";
+import type { CacheIndex } from "../core/policy/eviction/cache-index.js";
+import type { Admission, Victim } from "../core/policy/eviction/cache-state.js";
 import { type EvictionPlan, planEviction } from "../core/policy/eviction/plan-eviction.js";
 import { POLICIES } from "../core/policy/eviction/policies.js";
 import { cacheFull, DEFAULT_FREE_SHARE, withDefault } from "./bounds.js";
@@ -116,8 +117,7 @@ export class Keeper {
     store.touch(repo);
     await this.#evictor.whenIdle();
     return {
-      makeRoom: ({ signal }) =>
-        this.#inTurn(() => this.#makeRoom(held, AbortSignal.any([signal, this.#stopped.signal]))),
+      makeRoom: ({ signal }) => this.#untilRoom(held, AbortSignal.any([signal, this.#stopped.signal])),
       release: () => {
         this.leases.release(held);
         store.touch(repo);
@@ -206,9 +206,16 @@ export class Keeper {
     };
   }
 
-  async #makeRoom(held: Held, signal: AbortSignal): Promise<void> {
+  /** Others get their turn when all has gone that is to go; the pull itself goes on as soon as it fits. */
+  #untilRoom(held: Held, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#inTurn(() => this.#makeRoom(held, signal, resolve)).then(resolve, reject);
+    });
+  }
+
+  async #makeRoom(held: Held, signal: AbortSignal, onRoom: () => void): Promise<void> {
     const room = await this.#guessRoom(signal);
-    if (room === "unknown") return this.#evictFor(held, "pull", signal);
+    if (room === "unknown") return this.#evictFor(held, "pull", signal, onRoom);
     held.isAdmitted = true;
     const { known } = this.#survey;
     this.#log.tell({
@@ -220,8 +227,8 @@ export class Keeper {
     if (room === "likely") this.#evictBehind(held);
   }
 
-  /** Evicts until it fits. @throws SwarmError CACHE_FULL, INTERRUPTED */
-  async #evictFor(held: Held, action: "pull" | "upkeep", signal: AbortSignal): Promise<void> {
+  /** Evicts until it fits, tells so, and goes on to the low watermark. @throws SwarmError CACHE_FULL, INTERRUPTED */
+  async #evictFor(held: Held, action: "pull" | "upkeep", signal: AbortSignal, onRoom: () => void): Promise<void> {
     const model = idOf(held);
     const evicted: Victim[] = [];
     const stuck = new Set<string>();
@@ -231,38 +238,53 @@ export class Keeper {
       const inventory = await this.#survey.look(stuck, { signal, isFresh: round > 1 });
       const startedMs = performance.now();
       const newcomer = this.#toAdmission(held, inventory);
-      const plan = this.#plan(inventory.state, newcomer);
+      const plan = this.#plan(inventory.cache, newcomer);
       decisionMs += performance.now() - startedMs;
       if (plan.kind === "full" || (plan.victims.length > 0 && round > MOST_ROUNDS)) {
         if (action === "pull") this.#log.tell({ action: "reject", model, decisionMs, evicted, inventory });
         throw cacheFull(model, newcomer.neededBytes, this.#options, plan);
       }
-      const gone = await this.#evictor.evictAll(plan.victims, inventory, stuck, signal);
+      const urgent = plan.victims.slice(0, plan.urgent);
+      const gone = await this.#evictor.evictAll(urgent, { inventory }, stuck, signal);
       evicted.push(...gone);
-      if (gone.length < plan.victims.length) continue;
+      if (gone.length < urgent.length) continue;
       held.isAdmitted = true;
       if (action === "pull" || evicted.length > 0) this.#log.tell({ action, model, decisionMs, evicted, inventory });
+      onRoom();
+      await this.#evictRest(plan.victims.slice(plan.urgent), { inventory, before: gone }, stuck);
       return;
     }
+  }
+
+  /** So that not every pull evicts. What can't go is left for the next decision. */
+  async #evictRest(
+    victims: readonly Victim[],
+    since: { readonly inventory: Inventory; readonly before: readonly Victim[] },
+    stuck: Set<string>,
+  ): Promise<void> {
+    if (victims.length === 0) return;
+    const evicted = await this.#evictor.evictAll(victims, since, stuck, this.#stopped.signal);
+    const about = { action: "upkeep", model: "*", decisionMs: 0, inventory: since.inventory } as const;
+    if (evicted.length > 0) this.#log.tell({ ...about, evicted });
   }
 
   /** For a pull that was let in before the cache was known. */
   #evictBehind(held: Held): void {
     const { signal } = this.#stopped;
     void this.#firstLook
-      .then(() => this.#inTurn(() => this.#evictFor(held, "upkeep", signal)))
+      .then(() => this.#inTurn(() => this.#evictFor(held, "upkeep", signal, () => undefined)))
       .catch((error: unknown) => this.#evictor.warn(error));
   }
 
   async #collect(dryRun: boolean, signal: AbortSignal): Promise<Collected> {
     const inventory = await this.#survey.look(new Set(), { signal });
     const startedMs = performance.now();
-    const plan = this.#plan(inventory.state, undefined);
+    const plan = this.#plan(inventory.cache, undefined);
     const decisionMs = performance.now() - startedMs;
     const victims = plan.kind === "go" ? plan.victims : [];
     const orphans = inventory.orphans.filter(({ orphan }) => this.#deps.wallMs() - orphan.mtimeMs > ORPHAN_MS);
     let orphanBytes = 0;
-    const gone = dryRun ? victims : await this.#evictor.evictAll(victims, inventory, new Set(), signal);
+    const gone = dryRun ? victims : await this.#evictor.evictAll(victims, { inventory }, new Set(), signal);
     for (const { repo, orphan } of orphans) {
       orphanBytes += dryRun ? orphan.sizeBytes : await this.#evictor.evictOrphan(repo, orphan, signal);
     }
@@ -287,12 +309,12 @@ export class Keeper {
     };
   }
 
-  #plan(state: CacheState, newcomer: Admission | undefined): EvictionPlan {
+  #plan(cache: CacheIndex, newcomer: Admission | undefined): EvictionPlan {
     const { policy, bounds } = this.#options;
     return planEviction({
-      state,
+      cache,
       policy,
-      bounds: withDefault(bounds, state),
+      bounds: withDefault(bounds, cache.state),
       nowMs: this.#deps.clock.nowMs(),
       ...(newcomer === undefined ? {} : { newcomer }),
     });
