@@ -1,4 +1,5 @@
 /** A cache of whole models that decides as the daemon does: by `planEviction`. Only bytes and disks are missing. */
+import { indexCache } from "@swarmd/daemon/core/policy/eviction/cache-index";
 import type { CacheBounds, CacheState } from "@swarmd/daemon/core/policy/eviction/cache-state";
 import { planEviction } from "@swarmd/daemon/core/policy/eviction/plan-eviction";
 import type { PolicyName } from "@swarmd/daemon/core/policy/eviction/policies";
@@ -56,10 +57,10 @@ export class SimCache {
 
   #evict(nowMs: number, newcomer: number | undefined): Admitted {
     const { policy, bounds, sizeOf } = this.#options;
-    const state = this.#state();
+    const cache = indexCache(this.#state());
     const startedMs = performance.now();
     const plan = planEviction({
-      state,
+      cache,
       policy,
       bounds,
       nowMs,

@@ -75,7 +75,8 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   };
   const book = new CacheBook({ cacheDir, stateDir }, { events });
   const onStored = (path: string) => book.noteOwn(path);
-  const store = new BlobStore({ cacheDir, stateDir }, { createShardHasher, events, onLost, onStored });
+  const onRemoved = (path: string) => book.noteGone(path);
+  const store = new BlobStore({ cacheDir, stateDir }, { createShardHasher, events, onLost, onStored, onRemoved });
   await store.start();
   await book.load();
 

@@ -1,4 +1,5 @@
 /** One node of the cache simulation: plans and promises are the daemon's own; disks and messages are numbers. */
+import { indexCache } from "@swarmd/daemon/core/policy/eviction/cache-index";
 import type { CacheState } from "@swarmd/daemon/core/policy/eviction/cache-state";
 import { choosePlaces } from "@swarmd/daemon/core/policy/eviction/placement";
 import { planEviction } from "@swarmd/daemon/core/policy/eviction/plan-eviction";
@@ -64,7 +65,12 @@ export class CacheNode {
 
   /** What was untouched for so long goes. */
   expire(ttlMs: number): void {
-    const plan = planEviction({ state: this.#state(), policy: "ttl", bounds: { ttlMs }, nowMs: this.#world.nowMs });
+    const plan = planEviction({
+      cache: indexCache(this.#state()),
+      policy: "ttl",
+      bounds: { ttlMs },
+      nowMs: this.#world.nowMs,
+    });
     if (plan.kind === "go") this.#dropAll(plan.victims.map(({ revision }) => Number(revision.id)));
   }
 
@@ -92,7 +98,7 @@ export class CacheNode {
 
   #makeRoom(model: number, then: () => void): void {
     const plan = planEviction({
-      state: this.#state(),
+      cache: indexCache(this.#state()),
       policy: "lru",
       bounds: { maxBytes: this.capacity - this.#reserved },
       newcomer: { model: String(model), neededBytes: this.#world.sizeOf(model), isPinned: false },

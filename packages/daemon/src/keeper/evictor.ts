@@ -48,17 +48,21 @@ export class Evictor {
     return blobs.filter((blob) => holds(blob) && !this.#dropping.has(blob) && promises.promise(peer, blob));
   }
 
-  /** What could go of these goes; the others are named in `stuck`, or known to be nowhere else from now on. */
+  /**
+   * What could go of these goes; the others are named in `stuck`, or known to be nowhere else from now on.
+   *
+   * @param before what has gone since the inventory was taken: what it shared with these goes now
+   */
   async evictAll(
     victims: readonly Victim[],
-    inventory: Inventory,
+    { inventory, before = [] }: { readonly inventory: Inventory; readonly before?: readonly Victim[] },
     stuck: Set<string>,
     signal: AbortSignal,
   ): Promise<readonly Victim[]> {
     const gone: Victim[] = [];
     for (const victim of victims) {
       try {
-        if (await this.#evict(victim, inventory, gone, signal)) gone.push(victim);
+        if (await this.#evict(victim, inventory, [...before, ...gone], signal)) gone.push(victim);
       } catch (error) {
         if (signal.aborted) throw error;
         stuck.add(victim.revision.id);
@@ -188,10 +192,14 @@ export class Evictor {
 }
 
 /** Blobs that nothing leads to once the victims are gone. */
-function freedBlobs({ revision }: Victim, { state, blobIds }: Inventory, gone: readonly Victim[]): readonly BlobId[] {
-  const away = new Set(gone.map((victim) => victim.revision.id));
-  const stays = state.revisions.filter(({ id }) => id !== revision.id && !away.has(id));
-  const used = new Set(stays.flatMap(({ blobs }) => blobs));
-  const freed = revision.blobs.filter((index) => !used.has(index) && state.blobs[index]?.isStartup !== true);
+function freedBlobs(
+  { revision }: Victim,
+  { cache, state, blobIds }: Inventory,
+  gone: readonly Victim[],
+): readonly BlobId[] {
+  const lost = new Map<number, number>();
+  for (const { revision: away } of gone) for (const index of away.blobs) lost.set(index, (lost.get(index) ?? 0) + 1);
+  const isFreed = (index: number) => cache.users[index] === (lost.get(index) ?? 0) + 1;
+  const freed = revision.blobs.filter((index) => isFreed(index) && state.blobs[index]?.isStartup !== true);
   return freed.flatMap((index) => blobIds[index] ?? []);
 }

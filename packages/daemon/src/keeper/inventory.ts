@@ -1,5 +1,6 @@
 /** What the disk, the book, the pins and the neighbours say, put into the form in which the policy reads it. Pure. */
 import { type BlobId, type CommitId, formatRepo, type RepoRef } from "@swarmd/protocol";
+import { type CacheIndex, indexCache } from "../core/policy/eviction/cache-index.js";
 import type { CachedBlob, CachedRevision, CacheState, KeepReason } from "../core/policy/eviction/cache-state.js";
 import type { KeptFile, KeptRepo, KeptRevision } from "./ports.js";
 
@@ -34,6 +35,8 @@ export interface Entry {
 
 export interface Inventory {
   readonly state: CacheState;
+  /** The same, in the form in which the policy reads it. */
+  readonly cache: CacheIndex;
   readonly entries: ReadonlyMap<string, Entry>;
   /** By index of the policy's blobs; `undefined` for a plain file. */
   readonly blobIds: readonly (BlobId | undefined)[];
@@ -99,7 +102,8 @@ export function readInventory(repos: readonly KeptRepo[], sources: InventorySour
     const name = { id: `${model}@pull-${at}`, model };
     revisions.push({ ...name, lastUsedMs: 0, isOld: false, isPinned: false, keep: "pull", blobs: needed });
   }
-  return { state: { blobs, revisions, disk: sources.disk }, entries, blobIds, orphans };
+  const state = { blobs, revisions, disk: sources.disk };
+  return { state, cache: indexCache(state), entries, blobIds, orphans };
 }
 
 function findReason(

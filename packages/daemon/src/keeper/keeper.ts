@@ -1,6 +1,8 @@
 /** Keeps the cache within its bounds; see `ports.ts` for the room. */
+import { setTimeout as delay } from "node:timers/promises";
 import { type BlobId, type CommitId, formatRepo, type NodeId, type RepoRef } from "@swarmd/protocol";
-import type { Admission, CacheState, Victim } from "../core/policy/eviction/cache-state.js";
+import type { CacheIndex } from "../core/policy/eviction/cache-index.js";
+import type { Admission, Victim } from "../core/policy/eviction/cache-state.js";
 import { type EvictionPlan, planEviction } from "../core/policy/eviction/plan-eviction.js";
 import { POLICIES } from "../core/policy/eviction/policies.js";
 import { cacheFull, DEFAULT_FREE_SHARE, withDefault } from "./bounds.js";
@@ -41,8 +43,11 @@ const UPKEEP_MS = 60_000;
 const SOONEST_UPKEEP_MS = 250;
 /** Victims that turn out to have been used, or nowhere else, are replaced by others so many times. */
 const MOST_ROUNDS = 8;
+/** So long the first pull of all waits until the cache is known; then it goes ahead, and room is made behind it. */
+const FIRST_LOOK_MS = 1_000;
 /** A download of another tool is a blob without a link for a moment. */
 const ORPHAN_MS = 3_600_000;
+
 export class Keeper {
   readonly name = "keeper";
   readonly leases = new Leases();
@@ -52,6 +57,8 @@ export class Keeper {
   readonly #log: DecisionLog;
   readonly #evictor: Evictor;
   readonly #survey: Survey;
+  /** Where there are bounds to keep: settles when the cache is known. */
+  #firstLook: Promise<void> = Promise.resolve();
   /** One decision at a time. */
   #turn: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
@@ -70,7 +77,11 @@ export class Keeper {
     const { bounds, policy, upkeepMs } = this.#options;
     // The first decision finds the cache known, or knows from an earlier run that there is room.
     if (bounds.maxBytes !== undefined || bounds.maxModels !== undefined) {
-      void this.#survey.look(new Set(), this.#stopped.signal).catch((error: unknown) => this.#evictor.warn(error));
+      const look = this.#survey.look(new Set(), this.#stopped);
+      this.#firstLook = look.then(
+        () => undefined,
+        (error: unknown) => this.#evictor.warn(error),
+      );
     }
     const { expires, makesRoom } = POLICIES[policy];
     const isBounded =
@@ -106,8 +117,7 @@ export class Keeper {
     store.touch(repo);
     await this.#evictor.whenIdle();
     return {
-      makeRoom: ({ signal }) =>
-        this.#inTurn(() => this.#makeRoom(held, AbortSignal.any([signal, this.#stopped.signal]))),
+      makeRoom: ({ signal }) => this.#untilRoom(held, AbortSignal.any([signal, this.#stopped.signal])),
       release: () => {
         this.leases.release(held);
         store.touch(repo);
@@ -149,7 +159,7 @@ export class Keeper {
     commit: CommitId,
     { signal, sizeBytes }: { readonly signal: AbortSignal; readonly sizeBytes: number },
   ): Promise<{ readonly isHere: boolean; readonly roomBytes: number }> {
-    const { state, entries } = await this.#survey.look(new Set(), signal);
+    const { state, entries } = await this.#survey.look(new Set(), { signal });
     const pulling = this.leases.find(repo, commit) === "pull";
     const known = entries.get(`${formatRepo(repo)}@${commit}`);
     const isHere = known !== undefined && known.sizeBytes >= sizeBytes && !pulling;
@@ -174,7 +184,7 @@ export class Keeper {
     pin: PinBook["pins"][number],
     { signal }: { readonly signal: AbortSignal },
   ): Promise<readonly { readonly repo: RepoRef; readonly commit: CommitId; readonly sizeBytes: number }[]> {
-    const { entries, state } = await this.#survey.look(new Set(), signal);
+    const { entries, state } = await this.#survey.look(new Set(), { signal });
     const pinned = state.revisions.filter(({ isPinned, model }) => isPinned && model === pin.repo);
     return pinned.flatMap(({ id }) => {
       const entry = entries.get(id);
@@ -196,49 +206,85 @@ export class Keeper {
     };
   }
 
-  async #makeRoom(held: Held, signal: AbortSignal): Promise<void> {
-    const id = `${formatRepo(held.repo)}@${held.commit}`;
-    if (await this.#isRoomy()) {
-      held.isAdmitted = true;
-      this.#log.tell({
-        action: "pull",
-        model: id,
-        decisionMs: 0,
-        ...(this.#survey.known ? { inventory: this.#survey.known } : {}),
-      });
-      return;
-    }
+  /** Others get their turn when all has gone that is to go; the pull itself goes on as soon as it fits. */
+  #untilRoom(held: Held, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#inTurn(() => this.#makeRoom(held, signal, resolve)).then(resolve, reject);
+    });
+  }
+
+  async #makeRoom(held: Held, signal: AbortSignal, onRoom: () => void): Promise<void> {
+    const room = await this.#guessRoom(signal);
+    if (room === "unknown") return this.#evictFor(held, "pull", signal, onRoom);
+    held.isAdmitted = true;
+    const { known } = this.#survey;
+    this.#log.tell({
+      action: "pull",
+      model: idOf(held),
+      decisionMs: 0,
+      ...(known === undefined ? {} : { inventory: known }),
+    });
+    if (room === "likely") this.#evictBehind(held);
+  }
+
+  /** Evicts until it fits, tells so, and goes on to the low watermark. @throws SwarmError CACHE_FULL, INTERRUPTED */
+  async #evictFor(held: Held, action: "pull" | "upkeep", signal: AbortSignal, onRoom: () => void): Promise<void> {
+    const model = idOf(held);
     const evicted: Victim[] = [];
     const stuck = new Set<string>();
     let decisionMs = 0;
     for (let round = 1; ; round += 1) {
-      const inventory = await this.#survey.look(stuck, signal);
+      // What was read meanwhile by others may be most of it: one look finds all of that.
+      const inventory = await this.#survey.look(stuck, { signal, isFresh: round > 1 });
       const startedMs = performance.now();
       const newcomer = this.#toAdmission(held, inventory);
-      const plan = this.#plan(inventory.state, newcomer);
+      const plan = this.#plan(inventory.cache, newcomer);
       decisionMs += performance.now() - startedMs;
       if (plan.kind === "full" || (plan.victims.length > 0 && round > MOST_ROUNDS)) {
-        this.#log.tell({ action: "reject", model: id, decisionMs, evicted, inventory });
-        throw cacheFull(id, newcomer.neededBytes, this.#options, plan);
+        if (action === "pull") this.#log.tell({ action: "reject", model, decisionMs, evicted, inventory });
+        throw cacheFull(model, newcomer.neededBytes, this.#options, plan);
       }
-      const gone = await this.#evictor.evictAll(plan.victims, inventory, stuck, signal);
+      const urgent = plan.victims.slice(0, plan.urgent);
+      const gone = await this.#evictor.evictAll(urgent, { inventory }, stuck, signal);
       evicted.push(...gone);
-      if (gone.length < plan.victims.length) continue;
+      if (gone.length < urgent.length) continue;
       held.isAdmitted = true;
-      this.#log.tell({ action: "pull", model: id, decisionMs, evicted, inventory });
+      if (action === "pull" || evicted.length > 0) this.#log.tell({ action, model, decisionMs, evicted, inventory });
+      onRoom();
+      await this.#evictRest(plan.victims.slice(plan.urgent), { inventory, before: gone }, stuck);
       return;
     }
   }
 
+  /** So that not every pull evicts. What can't go is left for the next decision. */
+  async #evictRest(
+    victims: readonly Victim[],
+    since: { readonly inventory: Inventory; readonly before: readonly Victim[] },
+    stuck: Set<string>,
+  ): Promise<void> {
+    if (victims.length === 0) return;
+    const evicted = await this.#evictor.evictAll(victims, since, stuck, this.#stopped.signal);
+    const about = { action: "upkeep", model: "*", decisionMs: 0, inventory: since.inventory } as const;
+    if (evicted.length > 0) this.#log.tell({ ...about, evicted });
+  }
+
+  /** For a pull that was let in before the cache was known. */
+  #evictBehind(held: Held): void {
+    const { signal } = this.#stopped;
+    void this.#firstLook
+      .then(() => this.#inTurn(() => this.#evictFor(held, "upkeep", signal, () => undefined)))
+      .catch((error: unknown) => this.#evictor.warn(error));
+  }
+
   async #collect(dryRun: boolean, signal: AbortSignal): Promise<Collected> {
-    const inventory = await this.#survey.look(new Set(), signal);
+    const inventory = await this.#survey.look(new Set(), { signal });
     const startedMs = performance.now();
-    const plan = this.#plan(inventory.state, undefined);
+    const plan = this.#plan(inventory.cache, undefined);
     const decisionMs = performance.now() - startedMs;
     const victims = plan.kind === "go" ? plan.victims : [];
     const orphans = inventory.orphans.filter(({ orphan }) => this.#deps.wallMs() - orphan.mtimeMs > ORPHAN_MS);
     let orphanBytes = 0;
-    const gone = dryRun ? victims : await this.#evictor.evictAll(victims, inventory, new Set(), signal);
+    const gone = dryRun ? victims : await this.#evictor.evictAll(victims, { inventory }, new Set(), signal);
     for (const { repo, orphan } of orphans) {
       orphanBytes += dryRun ? orphan.sizeBytes : await this.#evictor.evictOrphan(repo, orphan, signal);
     }
@@ -263,12 +309,12 @@ export class Keeper {
     };
   }
 
-  #plan(state: CacheState, newcomer: Admission | undefined): EvictionPlan {
+  #plan(cache: CacheIndex, newcomer: Admission | undefined): EvictionPlan {
     const { policy, bounds } = this.#options;
     return planEviction({
-      state,
+      cache,
       policy,
-      bounds: withDefault(bounds, state),
+      bounds: withDefault(bounds, cache.state),
       nowMs: this.#deps.clock.nowMs(),
       ...(newcomer === undefined ? {} : { newcomer }),
     });
@@ -278,20 +324,30 @@ export class Keeper {
    * Whether there is room for all that is being pulled, even if none of it were there yet, by what is known without a look at every
    * file: that takes a while in a big cache. Once this node has looked, it knows better.
    */
-  async #isRoomy(): Promise<boolean> {
-    const { bounds } = this.#options;
-    const { maxBytes, maxModels, minFreeBytes, reservedPinnedShare } = bounds;
-    const isByDisk = maxBytes === undefined && maxModels === undefined;
+  async #guessRoom(signal: AbortSignal): Promise<"certain" | "likely" | "unknown"> {
+    const { bounds, policy } = this.#options;
+    const { maxBytes = Number.POSITIVE_INFINITY, maxModels, minFreeBytes, reservedPinnedShare } = bounds;
+    const isByDisk = bounds.maxBytes === undefined && maxModels === undefined;
+    if (reservedPinnedShare !== undefined) return "unknown";
     const extent = isByDisk ? { bytes: 0, models: 0 } : this.#deps.book.extent;
-    if (extent === undefined || reservedPinnedShare !== undefined || (this.#survey.known !== undefined && !isByDisk))
-      return false;
+    if (extent === undefined && POLICIES[policy].makesRoom) await this.#waitForFirstLook(signal);
+    if (this.#survey.known !== undefined && !isByDisk) return "unknown";
     const { freeBytes, totalBytes } = await this.#deps.store.disk();
     let neededBytes = 0;
     for (const { blobs } of this.leases.pulls) for (const sizeBytes of blobs.values()) neededBytes += sizeBytes;
-    if (maxBytes !== undefined && extent.bytes + neededBytes > maxBytes) return false;
-    if (maxModels !== undefined && extent.models + this.leases.pulls.length > maxModels) return false;
     const leastFree = minFreeBytes ?? (isByDisk ? totalBytes * DEFAULT_FREE_SHARE : 0);
-    return freeBytes - neededBytes >= leastFree;
+    if (freeBytes - neededBytes < leastFree) return "unknown";
+    if (extent === undefined) return POLICIES[policy].makesRoom && neededBytes <= maxBytes ? "likely" : "unknown";
+    if (extent.bytes + neededBytes > maxBytes) return "unknown";
+    if (maxModels !== undefined && extent.models + this.leases.pulls.length > maxModels) return "unknown";
+    return "certain";
+  }
+
+  async #waitForFirstLook(signal: AbortSignal): Promise<void> {
+    const patience = new AbortController();
+    const given = AbortSignal.any([signal, patience.signal]);
+    const wait = delay(FIRST_LOOK_MS, undefined, { signal: given, ref: false }).catch(() => undefined);
+    await Promise.race([this.#firstLook, wait]).finally(() => patience.abort());
   }
 
   /** What it lacks, and what those lack for whom room was made before. */
@@ -313,4 +369,8 @@ export class Keeper {
     this.#turn = mine.catch(() => undefined);
     return mine;
   }
+}
+
+function idOf({ repo, commit }: Held): string {
+  return `${formatRepo(repo)}@${commit}`;
 }

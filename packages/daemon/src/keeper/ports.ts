@@ -50,7 +50,8 @@ export interface KeptRepo {
 
 /** The cache on the disk. */
 export interface KeeperStore {
-  repos(options: Cancellable): Promise<readonly KeptRepo[]>;
+  /** `isFresh`: with the access times of now; else repos are looked at again where something came or went. @throws SwarmError INTERRUPTED, STORE_FAULT */
+  repos(options: Cancellable & { readonly isFresh?: boolean }): Promise<readonly KeptRepo[]>;
   /** Something in this repo changes: it is looked at again. */
   touch(repo: RepoRef): void;
   disk(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }>;
@@ -76,6 +77,8 @@ export interface KeeperStore {
 /** What is remembered between runs. */
 export interface KeeperBook {
   isOwn(path: string): boolean;
+  /** Forgets what others have removed. `seen`: the paths that are there. */
+  forgetGone(seen: Iterable<string>): Promise<void>;
   noteUse(repo: RepoRef, commit: CommitId, atMs: number): void;
   lastUseMs(repo: RepoRef, commit: CommitId): number | undefined;
   /** How big the cache was when last looked at, by an earlier run maybe. */

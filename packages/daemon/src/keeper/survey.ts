@@ -2,7 +2,7 @@
 import { type BlobId, type CommitId, formatRepo, type RepoRef } from "@swarmd/protocol";
 import { type Inventory, readInventory } from "./inventory.js";
 import type { Leases } from "./leases.js";
-import type { KeeperDeps, KeeperOptions, KeptRevision } from "./ports.js";
+import type { KeeperDeps, KeeperOptions, KeptRepo, KeptRevision } from "./ports.js";
 
 export interface SurveyDeps extends KeeperDeps {
   readonly leases: Leases;
@@ -32,10 +32,14 @@ export class Survey {
     this.#copiesUntilMs.set(`${formatRepo(repo)}@${commit}`, performance.now() + leaseMs);
   }
 
-  /** @param stuck revisions that could not be evicted just now. @throws SwarmError INTERRUPTED */
-  async look(stuck: ReadonlySet<string>, signal: AbortSignal): Promise<Inventory> {
+  /** @param stuck revisions that could not be evicted just now. `isFresh`: with the access times of now. @throws SwarmError INTERRUPTED, STORE_FAULT */
+  async look(
+    stuck: ReadonlySet<string>,
+    { signal, isFresh = false }: { readonly signal: AbortSignal; readonly isFresh?: boolean },
+  ): Promise<Inventory> {
     const { store, book, clock, wallMs, published, leases, copiesElsewhere } = this.#deps;
-    const [repos, disk, own] = await Promise.all([store.repos({ signal }), store.disk(), published()]);
+    const [repos, disk, own] = await Promise.all([store.repos({ signal, isFresh }), store.disk(), published()]);
+    if (this.#known === undefined) await book.forgetGone(pathsOf(repos));
     const wallNowMs = wallMs();
     const lastUseMs = (repo: RepoRef, revision: KeptRevision) => {
       const touchedMs = revision.files.reduce((most, { atimeMs, mtimeMs }) => Math.max(most, atimeMs, mtimeMs), 0);
@@ -72,5 +76,12 @@ export class Survey {
       if (pin.revision === undefined) return !isOld;
       return refs.includes(pin.revision) || (pin.revision.length >= 7 && commit.startsWith(pin.revision));
     });
+  }
+}
+
+function* pathsOf(repos: readonly KeptRepo[]): Generator<string> {
+  for (const { revisions, orphans } of repos) {
+    for (const { files } of revisions) for (const { contentPath } of files) if (contentPath) yield contentPath;
+    for (const { path } of orphans) yield path;
   }
 }

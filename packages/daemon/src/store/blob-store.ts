@@ -7,7 +7,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { access, lstat, mkdir, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import {
   type BlobId,
   type CommitId,
@@ -25,7 +25,7 @@ import type { Verified } from "../verify/types.js";
 import { type AdoptResult, adoptCache } from "./adopt.js";
 import { syncFolder } from "./atomic-file.js";
 import { BlobIndex } from "./blob-index.js";
-import { blobPath, CACHEDIR_TAG, etagOf, lockPath, repoPath } from "./cache-layout.js";
+import { blobPath, CACHEDIR_TAG, etagOf, findBlobOfName, lockPath, repoPath } from "./cache-layout.js";
 import { throwIfAborted, toStoreError } from "./disk-faults.js";
 import { FileLocks } from "./file-lock.js";
 import { FreeSpace, type Reservation } from "./free-space.js";
@@ -71,8 +71,10 @@ export interface BlobStoreDeps {
   readonly events: EventLog;
   /** A blob is no longer in the cache: removed by us, or found to be gone. Others must not count on it any more. */
   readonly onLost?: (blob: BlobId) => void;
-  /** We have put a blob into the cache, at this path. */
-  readonly onStored?: (path: string) => void;
+  /** We have put a blob into the cache, at this path. Nobody hears of it before this has settled; it must not reject. */
+  readonly onStored?: (path: string) => Promise<void>;
+  /** We have removed a file of the cache. */
+  readonly onRemoved?: (path: string) => void;
 }
 
 export interface OpenStaging {
@@ -361,7 +363,7 @@ export class BlobStore {
       // Without it, shards are hashed again when somebody asks what they rest on.
       this.#deps.events.emit({ type: "store.grounds-not-kept", blob: verified.blob, message: String(error) });
     });
-    this.#deps.onStored?.(path);
+    await this.#deps.onStored?.(path);
     if (verified.blob !== staging.blob) this.#digests.set(staging.blob, { ...verified, path });
     await staging.finish();
     return path;
@@ -397,7 +399,7 @@ export class BlobStore {
       await rename(temporary, path);
       this.#distrusted.delete(path);
       this.#index.add(blob, path);
-      this.#deps.onStored?.(path);
+      await this.#deps.onStored?.(path);
       return path;
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined);
@@ -422,7 +424,7 @@ export class BlobStore {
     }
     const path = await linkIntoSnapshot(this.#folderOf(repo), file, options);
     // Where there are no links it is a file of its own.
-    if ((await lstat(path)).isFile()) this.#deps.onStored?.(path);
+    if ((await lstat(path)).isFile()) await this.#deps.onStored?.(path);
     return path;
   }
 
@@ -544,6 +546,13 @@ export class BlobStore {
       this.#distrusted.add(other);
       this.#index.remove(blob, other);
     }
+  }
+
+  /** A file of the cache was removed by us: a blob, or one of a snapshot where there are no links. */
+  noteRemoved(path: string): void {
+    const blob = findBlobOfName(basename(path));
+    if (blob !== undefined) this.#index.remove(blob, path);
+    this.#deps.onRemoved?.(path);
   }
 
   /** Tells the index that a blob's file is gone, or that its content is not what its name says. */

@@ -1,12 +1,14 @@
 /**
  * What is remembered of the cache between runs: which files this node put there, and when each revision was last used. Lines that are
- * only ever appended; what is lost with the last of them is that a file counts as somebody else's, or as used a bit earlier.
+ * only ever appended. Whose a file is, is written before anybody hears that the file is there: a node that is killed must not take its
+ * own files for somebody else's ever after. Uses are gathered: what is lost of them counts as a use a bit earlier.
  */
-import { appendFile, mkdir, readFile, realpath } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { appendFile, lstat, mkdir, readFile, realpath } from "node:fs/promises";
+import { dirname, join, relative, sep } from "node:path";
 import { type CommitId, formatRepo, type RepoRef } from "@swarmd/protocol";
 import type { EventLog } from "../observe/events.js";
 import { writeAtomically } from "./atomic-file.js";
+import { errnoOf } from "./disk-faults.js";
 
 export interface CacheBookOptions {
   readonly stateDir: string;
@@ -16,6 +18,8 @@ export interface CacheBookOptions {
 }
 
 const GATHER_MS = 2_000;
+/** What could not be written, as on a full disk, is tried again so much later. */
+const AGAIN_MS = 30_000;
 /** A model that is read all the time is noted no more often: the last run's word may be so much behind. */
 const USE_AGAIN_MS = 60_000;
 /** Lines that say nothing new any more, before the file is written anew. */
@@ -37,7 +41,10 @@ export class CacheBook {
   readonly #uses = new Map<string, number>();
   /** As last written; later uses wait in `#uses` only. */
   readonly #writtenUses = new Map<string, number>();
-  readonly #lines: string[] = [];
+  #lines: string[] = [];
+  /** The write that takes what comes while one is under way. */
+  #nextWrite: Promise<void> | undefined;
+  #isFailing = false;
   #extent: CacheExtent | undefined;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
@@ -70,22 +77,33 @@ export class CacheBook {
     for (const [used, atMs] of this.#uses) {
       if (this.#writtenUses.get(used) !== atMs) this.#lines.push(JSON.stringify({ used, atMs: Math.round(atMs) }));
     }
-    this.#flush();
-    await this.#writing;
+    await this.#flush();
+    clearTimeout(this.#timer);
   }
 
-  /** This node has put the file there. */
-  noteOwn(path: string): void {
+  /** This node has put the file there. Settles when that is written, or can't be for now; never rejects. */
+  async noteOwn(path: string): Promise<void> {
     const name = this.#nameOf(path);
     if (name.startsWith("..") || this.#own.has(name)) return;
     this.#own.add(name);
-    this.#write({ own: name });
+    this.#lines.push(JSON.stringify({ own: name }));
+    await this.#flush();
   }
 
   /** The file is gone: whoever puts it there next is its owner. */
   noteGone(path: string): void {
-    const name = this.#nameOf(path);
-    if (this.#own.delete(name)) this.#write({ gone: name });
+    this.#dropOwn(this.#nameOf(path));
+  }
+
+  /** Forgets what others have removed, or this node just before it was killed. `seen`: paths of what is there. Never rejects. */
+  async forgetGone(seen: Iterable<string>): Promise<void> {
+    const missing = new Set(this.#own);
+    for (const path of seen) missing.delete(this.#nameOf(path));
+    for (const name of missing) {
+      // It may have come since.
+      const errno = await lstat(join(this.#cacheDir, name)).then(() => undefined, errnoOf);
+      if (errno === "ENOENT" || errno === "ENOTDIR") this.#dropOwn(name);
+    }
   }
 
   isOwn(path: string): boolean {
@@ -124,10 +142,17 @@ export class CacheBook {
     return newest;
   }
 
+  #dropOwn(name: string): void {
+    if (this.#own.delete(name)) this.#write({ gone: name });
+  }
+
   /** The cache may be reached through a link, and paths of contents are those after all links. */
   #nameOf(path: string): string {
-    const name = relative(this.#cacheDir, path);
-    return name.startsWith("..") ? relative(this.#realCacheDir, path) : name;
+    // Asked of every file at every look: without taking each path apart.
+    for (const folder of [this.#cacheDir, this.#realCacheDir]) {
+      if (path.startsWith(folder) && path[folder.length] === sep) return path.slice(folder.length + 1);
+    }
+    return relative(this.#realCacheDir, path);
   }
 
   #take(line: string): void {
@@ -156,20 +181,36 @@ export class CacheBook {
 
   #write(line: object): void {
     this.#lines.push(JSON.stringify(line));
-    this.#timer ??= setTimeout(() => this.#flush(), this.#gatherMs).unref();
+    this.#timer ??= setTimeout(() => void this.#flush(), this.#gatherMs).unref();
   }
 
-  #flush(): void {
+  /** Writes what has gathered, after the write that is under way. Never rejects. */
+  #flush(): Promise<void> {
+    this.#nextWrite ??= this.#writing.then(() => {
+      this.#nextWrite = undefined;
+      this.#writing = this.#append();
+      return this.#writing;
+    });
+    return this.#nextWrite;
+  }
+
+  async #append(): Promise<void> {
+    clearTimeout(this.#timer);
     this.#timer = undefined;
-    const text = this.#lines
-      .splice(0)
-      .map((line) => `${line}\n`)
-      .join("");
-    if (text === "") return;
-    this.#writing = this.#writing
-      .then(() => mkdir(dirname(this.#path), { recursive: true }))
-      .then(() => appendFile(this.#path, text))
-      .catch((error: unknown) => this.#warn(error));
+    const lines = this.#lines;
+    if (lines.length === 0) return;
+    this.#lines = [];
+    try {
+      await mkdir(dirname(this.#path), { recursive: true });
+      await appendFile(this.#path, lines.map((line) => `${line}\n`).join(""));
+      this.#isFailing = false;
+    } catch (error) {
+      // Some of it may have been written, up to the middle of a line.
+      this.#lines = ["", ...lines, ...this.#lines];
+      this.#timer = setTimeout(() => void this.#flush(), AGAIN_MS).unref();
+      if (!this.#isFailing) this.#warn(error);
+      this.#isFailing = true;
+    }
   }
 
   #warn(error: unknown): void {

@@ -3,12 +3,13 @@
  * first what leads to the files, then the files that nothing else leads to. Cut short anywhere, it leaves no link that leads nowhere.
  */
 import { rm } from "node:fs/promises";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { type BlobId, type CommitId, formatRepo, type RepoRef, SwarmError } from "@swarmd/protocol";
 import type { BlobStore } from "./blob-store.js";
 import { findBlobOfName, repoPath } from "./cache-layout.js";
 import { toStoreError } from "./disk-faults.js";
-import { findUnused, removeBlob, removeEmptyFolders, removeRevision } from "./removal.js";
+import { Limiter } from "./limiter.js";
+import { findUnused, removeBlob, removeEmptyFolders, removeRevision, type UnusedBlob } from "./removal.js";
 import { type ScannedFile, type ScannedRepo, type ScannedRevision, scanRepo } from "./scan-repo.js";
 import { isStartupFile } from "./startup-files.js";
 
@@ -26,6 +27,8 @@ interface Cancellable {
 }
 
 const MOST_LOCKS = 256;
+/** Steps on the disk, of all evictions together: a few more than the threads that take them. */
+const atOnce = new Limiter(8);
 
 /**
  * @returns bytes freed
@@ -43,9 +46,9 @@ export async function evictRevision(store: BlobStore, order: EvictionOrder, opti
     const stays = order.keepStartup ? new Set(blobsOf(revision, isStartupFile)) : new Set<BlobId>();
     const doomed = unused.filter(({ path }) => !stays.has(findBlobOfName(basename(path)) as BlobId));
     if (!order.isStillDue()) throw new SwarmError("INTERRUPTED", `${formatRepo(order.repo)} is in use again`);
-    if (stays.size > 0) await removeLinks(revision);
-    else await removeRevision(scanned, revision);
-    for (const { path } of doomed) await removeBlob(store, path);
+    if (stays.size > 0) await removeLinks(store, revision);
+    else await removeRevision(store, scanned, revision);
+    await removeAll(store, doomed);
     if (stays.size === 0 && scanned.revisions.length === 1) await removeEmptyFolders(folder);
     return doomed.reduce((sum, { freedBytes }) => sum + freedBytes, plainBytes(revision, stays.size > 0));
   } finally {
@@ -94,32 +97,38 @@ function plainBytes({ files }: ScannedRevision, keepStartup: boolean): number {
   return gone.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }
 
-async function removeLinks({ files }: ScannedRevision): Promise<void> {
-  for (const { linkPath } of files.filter((file) => !isStartupFile(file))) {
+async function removeLinks(store: BlobStore, { files, path: folder }: ScannedRevision): Promise<void> {
+  for (const { path, blob } of files.filter((file) => !isStartupFile(file))) {
+    const linkPath = join(folder, path);
     await rm(linkPath, { force: true }).catch((error) => {
       throw toStoreError(error, "remove", linkPath);
     });
+    if (blob === undefined) store.noteRemoved(linkPath);
   }
 }
 
+/** Settles when nothing is under way any more: what goes on after the locks are free could hit a file that has just come. */
+async function removeAll(store: BlobStore, blobs: readonly UnusedBlob[]): Promise<void> {
+  const removals = blobs.map(({ path }) => atOnce.run(() => removeBlob(store, path)));
+  for (const one of await Promise.allSettled(removals)) if (one.status === "rejected") throw one.reason;
+}
+
+/** All or none; each is only tried, so that nobody waits for anybody. */
 async function lockAll(store: BlobStore, repo: RepoRef, blobs: readonly BlobId[]): Promise<() => Promise<void>> {
   const held: (() => Promise<void>)[] = [];
-  const release = async () => {
-    for (const free of held) await free();
-  };
-  for (const blob of blobs) {
-    const free = await store.tryLock(blob, repo).catch(async (error: unknown) => {
-      await release();
-      throw error;
-    });
-    if (free !== undefined) {
-      held.push(free);
-      continue;
-    }
-    await release();
-    throw new SwarmError("STORE_FAULT", `${formatRepo(repo)} is being read or fetched`, {
-      hint: "It stays until that is done.",
-    });
-  }
-  return release;
+  const release = async () => void (await Promise.all(held.map((free) => free())));
+  const tries = await Promise.allSettled(
+    blobs.map((blob) =>
+      atOnce.run(async () => {
+        const free = await store.tryLock(blob, repo);
+        if (free !== undefined) held.push(free);
+      }),
+    ),
+  );
+  if (held.length === blobs.length) return release;
+  await release();
+  for (const one of tries) if (one.status === "rejected") throw one.reason;
+  throw new SwarmError("STORE_FAULT", `${formatRepo(repo)} is being read or fetched`, {
+    hint: "It stays until that is done.",
+  });
 }

@@ -3,7 +3,7 @@
  * that is being fetched, and its staging file, stay.
  */
 import { lstat, readdir, rm, rmdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { formatRepo, parseRepoSpec, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
 import type { RemoveRequest, RemoveResult } from "@swarmd/protocol/api";
 import type { BlobStore } from "./blob-store.js";
@@ -33,7 +33,7 @@ export async function removeFromCache(
   if (request.dryRun !== true) {
     for (const gone of doomed) {
       throwIfAborted(options.signal);
-      await removeRevision(scanned, gone);
+      await removeRevision(store, scanned, gone);
     }
     for (const { path } of blobs) await removeBlob(store, path);
     if (doomed.length === scanned.revisions.length) await removeEmptyFolders(scanned.folder);
@@ -93,17 +93,21 @@ export async function findUnused(scanned: ScannedRepo, doomed: readonly ScannedR
   return found;
 }
 
-/** What leads to it: refs, links, notes. Its blobs stay. @throws SwarmError STORE_FAULT */
-export async function removeRevision({ folder }: ScannedRepo, { commit, refs, path }: ScannedRevision): Promise<void> {
+/** What leads to it: refs, links, notes. Its blobs stay; where there are no links, its files go. @throws SwarmError STORE_FAULT */
+export async function removeRevision(
+  store: BlobStore,
+  { folder }: ScannedRepo,
+  { commit, refs, path, files }: ScannedRevision,
+): Promise<void> {
   for (const ref of refs) await remove(refPath(folder, ref as Revision));
   for (const gone of [path, treePath(folder, commit), noExistPath(folder, commit)]) await remove(gone);
+  for (const file of files) if (file.blob === undefined) store.noteRemoved(join(path, file.path));
 }
 
 /** @throws SwarmError STORE_FAULT */
 export async function removeBlob(store: BlobStore, path: string): Promise<void> {
   await remove(path);
-  const blob = findBlobOfName(basename(path));
-  if (blob !== undefined) store.forget(blob, path);
+  store.noteRemoved(path);
 }
 
 /** What an interrupted pull left of this repo, but for what is being fetched now. Returns the bytes freed. */

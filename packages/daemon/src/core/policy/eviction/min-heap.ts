@@ -14,6 +14,10 @@ export class MinHeap<Item> {
     return this.#items.length;
   }
 
+  get first(): Item | undefined {
+    return this.#items[0];
+  }
+
   pop(): Item | undefined {
     const first = this.#items[0];
     const last = this.#items.pop();

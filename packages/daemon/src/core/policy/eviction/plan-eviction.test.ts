@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { indexCache } from "./cache-index.js";
 import type { CacheBounds, CachedBlob, CachedRevision, CacheState } from "./cache-state.js";
 import { type EvictionQuestion, planEviction } from "./plan-eviction.js";
 
@@ -38,8 +39,8 @@ function stateOf(models: readonly Model[], disk = { freeBytes: 1_000, totalBytes
 }
 
 function ask(models: readonly Model[], more: Partial<EvictionQuestion>): string {
-  const state = stateOf(models);
-  const plan = planEviction({ state, policy: "lru", bounds: {}, nowMs: NOW_MS, ...more });
+  const cache = indexCache(stateOf(models));
+  const plan = planEviction({ cache, policy: "lru", bounds: {}, nowMs: NOW_MS, ...more });
   if (plan.kind === "full") return `full: ${plan.why}`;
   return plan.victims.map(({ revision, isLastCopy }) => `${revision.id}${isLastCopy ? "!" : ""}`).join(" ");
 }
@@ -282,18 +283,32 @@ describe("planEviction", () => {
       { id: "m@old", model: "m", uses: ["weights", "old"], isOld: true, copiesElsewhere: 1 },
       { id: "m@new", model: "m", uses: ["weights", "new"], copiesElsewhere: 1 },
     ]);
-    const plan = planEviction({ state, policy: "lru", bounds: { maxBytes: 5 }, nowMs: NOW_MS });
+    const cache = indexCache(state);
+    const plan = planEviction({ cache, policy: "lru", bounds: { maxBytes: 5 }, nowMs: NOW_MS });
     assert.deepEqual(plan.kind === "go" && plan.victims.map(({ freedBytes, why }) => [freedBytes, why]), [
       [10, "bytes"],
       [20, "bytes"],
     ]);
   });
 
+  it("says which victims the newcomer has to wait for", () => {
+    const cache = indexCache(stateOf(["a", "b", "c", "d"].map((id) => ({ id, sizeBytes: 5, copiesElsewhere: 1 }))));
+    const urgentOf = (bounds: CacheBounds) => {
+      const plan = planEviction({ cache, policy: "lru-ttl", bounds, newcomer: comes(1), nowMs: NOW_MS });
+      return plan.kind === "go" && [plan.victims.length, plan.urgent];
+    };
+    assert.deepEqual(urgentOf({ maxBytes: 100 }), [0, 0]);
+    assert.deepEqual(urgentOf({ maxBytes: 17 }), [2, 1]);
+    assert.deepEqual(urgentOf({ maxBytes: 20, maxModels: 3 }), [2, 2]);
+    assert.deepEqual(urgentOf({ maxBytes: 100, ttlMs: NOW_MS }), [1, 0]);
+  });
+
   it("leaves startup files out of what a revision frees", () => {
     const state = stateOf([{ id: "a", uses: ["weights", "tokenizer"], copiesElsewhere: 1 }]);
     const [weights, tokenizer] = state.blobs as [CachedBlob, CachedBlob];
     const blobs = [weights, { ...tokenizer, isStartup: true, copiesElsewhere: 0 }];
-    const question = { state: { ...state, blobs }, policy: "lru", bounds: { maxBytes: 12 }, nowMs: NOW_MS } as const;
+    const cache = indexCache({ ...state, blobs });
+    const question = { cache, policy: "lru", bounds: { maxBytes: 12 }, nowMs: NOW_MS } as const;
     const plan = planEviction(question);
     assert.deepEqual(plan.kind === "go" && plan.victims.map((one) => [one.freedBytes, one.isLastCopy]), [[10, false]]);
   });

@@ -1,13 +1,14 @@
 /** What has to go so that the cache keeps its bounds, or that a newcomer fits. A pure function of what it is shown. */
-import type { Admission, CacheBounds, CachedRevision, CacheState, Victim } from "./cache-state.js";
+import { type CacheIndex, toModelCandidate } from "./cache-index.js";
+import type { Admission, CacheBounds, CachedRevision, Victim } from "./cache-state.js";
 import { Ledger } from "./ledger.js";
-import { MinHeap } from "./min-heap.js";
-import { type Candidate, compareForEviction, toCandidate } from "./order.js";
+import { NextVictim } from "./next-victim.js";
+import { toCandidate } from "./order.js";
 import { POLICIES, type PolicyName } from "./policies.js";
 import { countExtraModels, findBytesPressure, type Mark } from "./pressure.js";
 
 export interface EvictionQuestion {
-  readonly state: CacheState;
+  readonly cache: CacheIndex;
   readonly policy: PolicyName;
   readonly bounds: CacheBounds;
   /** Without one, the cache is only held to its bounds. */
@@ -16,121 +17,118 @@ export interface EvictionQuestion {
 }
 
 export type EvictionPlan =
-  | { readonly kind: "go"; readonly victims: readonly Victim[] }
+  /** Once the first `urgent` victims are gone the newcomer may come; the others go to leave room for the next. */
+  | { readonly kind: "go"; readonly victims: readonly Victim[]; readonly urgent: number }
   /** The newcomer does not fit, whatever may go; so nothing goes. */
   | { readonly kind: "full"; readonly why: Victim["why"]; readonly overBytes: number };
 
-export function planEviction({ state, policy, bounds, newcomer, nowMs }: EvictionQuestion): EvictionPlan {
+/** What one decision is about, and what it has come to so far. */
+interface Draft {
+  readonly cache: CacheIndex;
+  readonly bounds: CacheBounds;
+  readonly newcomer: Admission | undefined;
+  readonly ledger: Ledger;
+  readonly victims: Victim[];
+  urgent: number;
+}
+
+export function planEviction({ cache, policy, bounds, newcomer, nowMs }: EvictionQuestion): EvictionPlan {
   const { makesRoom, expires, isBounded } = POLICIES[policy];
-  const ledger = new Ledger(state);
-  const victims: Victim[] = [];
-  let rest: readonly CachedRevision[] = state.revisions.filter((revision) => revision.keep === undefined);
-  if (expires && bounds.ttlMs !== undefined) {
-    const { ttlMs } = bounds;
-    const hasExpired = ({ lastUsedMs }: CachedRevision) => nowMs - lastUsedMs >= ttlMs;
-    for (const revision of rest.filter(hasExpired)) take(revision, "expired", ledger, victims);
-    rest = rest.filter((revision) => !hasExpired(revision));
-  }
-  if (!isBounded) return { kind: "go", victims };
+  const draft: Draft = { cache, bounds, newcomer, ledger: new Ledger(cache), victims: [], urgent: 0 };
+  if (expires && bounds.ttlMs !== undefined) dropExpired(draft, nowMs - bounds.ttlMs);
+  const { victims } = draft;
+  if (!isBounded) return { kind: "go", victims, urgent: 0 };
   if (makesRoom) {
-    rest = dropModels(rest, ledger, bounds, newcomer, victims);
-    dropBytes(rest, ledger, bounds, newcomer, victims);
+    dropModels(draft);
+    dropBytes(draft);
   }
-  return refuse(ledger, bounds, newcomer) ?? { kind: "go", victims };
+  return refuse(draft) ?? { kind: "go", victims, urgent: draft.urgent };
+}
+
+function dropExpired(draft: Draft, lastMs: number): void {
+  for (const revision of draft.cache.free) if (revision.lastUsedMs <= lastMs) take(draft, revision, "expired");
 }
 
 /** Whole models, those first whose last use is longest ago. */
-function dropModels(
-  revisions: readonly CachedRevision[],
-  ledger: Ledger,
-  bounds: CacheBounds,
-  newcomer: Admission | undefined,
-  victims: Victim[],
-): readonly CachedRevision[] {
-  if (countExtraModels(ledger, bounds, newcomer) === 0) return revisions;
-  const byModel = new Map<string, CachedRevision[]>();
-  for (const revision of revisions) byModel.set(revision.model, [...(byModel.get(revision.model) ?? []), revision]);
-  const candidates = [...byModel.values()].map((all) => {
-    const newest = all.reduce((most, one) => (one.lastUsedMs > most.lastUsedMs ? one : most));
-    const isLastCopy = all.some((revision) => ledger.isLastCopy(revision));
-    return toCandidate({ ...newest, isOld: false }, isLastCopy);
-  });
-  const heap = new MinHeap<Candidate>(candidates, compareForEviction);
-  const gone = new Set<string>();
-  while (heap.size > 0 && countExtraModels(ledger, bounds, newcomer) > 0) {
-    const { model } = (heap.pop() as Candidate).revision;
-    if (model === newcomer?.model) continue;
-    for (const revision of byModel.get(model) ?? []) take(revision, "models", ledger, victims);
-    gone.add(model);
+function dropModels(draft: Draft): void {
+  const { cache, ledger, bounds, newcomer } = draft;
+  const next = new NextVictim(cache.models);
+  while (countExtraModels(ledger, bounds, newcomer) > 0) {
+    const candidate = next.pop();
+    if (candidate === undefined) return;
+    const { revisions, isLastCopy, revision } = candidate;
+    const left = revisions.filter((one) => !ledger.isRemoved(one));
+    if (left.length === 0 || revision.model === newcomer?.model) continue;
+    if (!isLastCopy && left.some((one) => ledger.isLastCopy(one))) {
+      next.putBack(toModelCandidate(left, true));
+      continue;
+    }
+    for (const one of left) take(draft, one, "models");
+    draft.urgent = draft.victims.length;
   }
-  return revisions.filter(({ model }) => !gone.has(model));
 }
 
-function dropBytes(
-  revisions: readonly CachedRevision[],
-  ledger: Ledger,
-  bounds: CacheBounds,
-  newcomer: Admission | undefined,
-  victims: Victim[],
-): void {
+/** Down to the low watermark, once the bound itself does not hold. */
+function dropBytes(draft: Draft): void {
+  const { cache, ledger, bounds, newcomer, victims } = draft;
   if (findBytesPressure(ledger, bounds, newcomer, "high") === undefined) return;
-  const candidates = revisions.map((revision) => toCandidate(revision, ledger.isLastCopy(revision)));
-  const heap = new MinHeap<Candidate>(candidates, compareForEviction);
+  const next = new NextVictim(cache.order);
   const sharers: CachedRevision[] = [];
-  for (let mark: Mark = "low"; heap.size > 0; ) {
+  for (let mark: Mark = "low"; ; ) {
     const pressure = findBytesPressure(ledger, bounds, newcomer, mark);
     if (pressure === undefined) return;
-    const candidate = heap.pop() as Candidate;
-    const weight = ledger.weigh(candidate.revision);
-    const { isLastCopy } = weight;
+    const candidate = next.pop();
+    if (candidate === undefined) break;
+    const { revision } = candidate;
+    if (ledger.isRemoved(revision)) continue;
+    const isLastCopy = ledger.isLastCopy(revision);
     if (isLastCopy && !candidate.isLastCopy) {
       // The one it shared its content with has just been named.
-      heap.push(toCandidate(candidate.revision, true));
+      next.putBack(toCandidate(revision, true));
       continue;
     }
     // For the sake of a watermark no last copy goes: only for the bound itself.
     if (isLastCopy && mark === "low") {
       mark = "high";
-      heap.push(candidate);
+      next.putBack(candidate);
       continue;
     }
-    if (weight.freedBytes > 0) take(candidate.revision, pressure.why, ledger, victims, weight);
-    else sharers.push(candidate.revision);
+    if (ledger.weigh(revision) === 0) {
+      sharers.push(revision);
+      continue;
+    }
+    const isUrgent = findBytesPressure(ledger, bounds, newcomer, "high") !== undefined;
+    take(draft, revision, pressure.why, isLastCopy);
+    if (isUrgent) draft.urgent = victims.length;
   }
-  dropSharers(sharers, ledger, bounds, newcomer, victims);
+  dropSharers(draft, sharers);
 }
 
 /** Revisions of which none frees anything alone, because they share all they have: together they do. */
-function dropSharers(
-  sharers: readonly CachedRevision[],
-  ledger: Ledger,
-  bounds: CacheBounds,
-  newcomer: Admission | undefined,
-  victims: Victim[],
-): void {
+function dropSharers(draft: Draft, sharers: readonly CachedRevision[]): void {
+  const { ledger, bounds, newcomer, victims } = draft;
   const among = new Map<number, number>();
   for (const { blobs } of sharers) for (const index of blobs) among.set(index, (among.get(index) ?? 0) + 1);
   const isOnlyAmong = ({ blobs }: CachedRevision) => blobs.every((index) => among.get(index) === ledger.usersOf(index));
   for (const revision of sharers.filter((one) => one.blobs.length > 0 && isOnlyAmong(one))) {
     const pressure = findBytesPressure(ledger, bounds, newcomer, "high");
     if (pressure === undefined) return;
-    take(revision, pressure.why, ledger, victims);
+    take(draft, revision, pressure.why);
+    draft.urgent = victims.length;
   }
 }
 
 function take(
+  { ledger, victims }: Draft,
   revision: CachedRevision,
   why: Victim["why"],
-  ledger: Ledger,
-  victims: Victim[],
-  weight = ledger.weigh(revision),
+  isLastCopy = ledger.isLastCopy(revision),
 ): void {
-  const { freedBytes, isLastCopy } = weight;
-  victims.push({ revision, freedBytes, isLastCopy, why });
-  ledger.remove(revision, freedBytes);
+  victims.push({ revision, freedBytes: ledger.weigh(revision), isLastCopy, why });
+  ledger.remove(revision);
 }
 
-function refuse(ledger: Ledger, bounds: CacheBounds, newcomer: Admission | undefined): EvictionPlan | undefined {
+function refuse({ ledger, bounds, newcomer }: Draft): EvictionPlan | undefined {
   if (newcomer === undefined) return undefined;
   const extraModels = countExtraModels(ledger, bounds, newcomer);
   if (extraModels > 0) return { kind: "full", why: "models", overBytes: 0 };
