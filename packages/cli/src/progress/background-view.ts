@@ -49,15 +49,20 @@ export function describeOrigin({ backgroundBytes, foregroundBytes, budgetBytes }
   return `${formatBytes(backgroundBytes)} in the background, ${formatBytes(foregroundBytes)} for who waited${of}`;
 }
 
-/** What `swarm status` says of it. */
+/** More than fits a screen says less. */
+const MOST_JOBS = 20;
+
+/** What `swarm status` says of it: what runs first. */
 export function renderBackground({ jobs, lists }: BackgroundStatus): string[] {
   const open = jobs.filter(({ state }) => state !== "done");
+  const shown = [...open].sort((a, b) => Number(b.state === "running") - Number(a.state === "running"));
+  const rest = open.length > MOST_JOBS ? [`and ${open.length - MOST_JOBS} more`] : [];
   const notes = lists.map(({ path, problems }) => {
     const wrong = problems.length === 0 ? "" : `, ${problems.length} of its lines can't be read`;
     const left = open.filter(({ list }) => list === path).length;
     return `list ${sanitize(path)}: ${left === 0 ? "all here" : `${left} to come`}${wrong}`;
   });
-  return [...renderJobs(open), ...notes];
+  return [...renderJobs(shown.slice(0, MOST_JOBS)), ...rest, ...notes];
 }
 
 function progressOf({ state, doneBytes, totalBytes }: BackgroundJob): string {

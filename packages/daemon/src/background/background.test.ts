@@ -25,12 +25,14 @@ interface FakePull {
 class MemoryRecords implements Records {
   text: string | undefined;
   isFull = false;
+  writes = 0;
   async read() {
     return this.text;
   }
   async write(text: string) {
     if (this.isFull) throw new SwarmError("NO_SPACE", "the disk is full");
     this.text = text;
+    this.writes += 1;
   }
 }
 
@@ -73,6 +75,7 @@ class World {
       },
     );
     await this.background.start();
+    await this.background.tick();
   }
 
   /** The wall's clock moves to this instant; the other by so much at least as calm takes. */
@@ -494,6 +497,18 @@ describe("a list of repos", () => {
     await change("org/c\n");
     assert.deepEqual(world.says, ["org/a running", "org/b waiting turn"]);
     assert.deepEqual(world.background.status.lists, []);
+  });
+
+  it("of ten thousand repos is written down at once, and not repo by repo", async () => {
+    await writeFile(path, Array.from({ length: 10_000 }, (_, i) => `org/m${i}\n`).join(""));
+    await world.start();
+    const { jobs } = await world.background.prefetch({ path, once: true });
+    assert.equal(jobs.length, 10_000);
+    assert.equal(world.orders.writes, 1);
+    await world.background.stop();
+    await world.start();
+    assert.equal(world.background.status.jobs.length, 10_000);
+    assert.equal(world.running()?.target, "org/m0");
   });
 
   it("given again looks again at what is done or failed", async () => {

@@ -14,6 +14,7 @@ import type {
   ListProblem,
   PrefetchRequest,
   PrefetchResult,
+  PullRequest,
   StopPrefetchRequest,
   WatchEvent,
   WatchRequest,
@@ -31,7 +32,7 @@ import {
 import type { EventLog } from "../observe/events.js";
 import type { Logger } from "../observe/logger.js";
 import type { Attention } from "./attention.js";
-import { Job } from "./job.js";
+import { Job, keyOf } from "./job.js";
 import type { JobBook } from "./job-book.js";
 import { type ListReading, ListWatch, readList } from "./list-watch.js";
 import type { OriginUseBook } from "./origin-use-book.js";
@@ -117,7 +118,10 @@ export class Background {
     attention.onChange = () => this.#decide();
     const kept = lists.map(({ path, between }) => ({ path, hours: parseHours(between), isConfigured: false }));
     const configured = this.#options.lists.map((path) => ({ path, hours: undefined, isConfigured: true }));
-    await Promise.all([...configured, ...kept].map((list) => this.#openList(list).watch.start()));
+    for (const list of [...configured, ...kept]) {
+      // Given to swarmd start and ordered as well: once is enough. A file system that does not answer keeps nobody from starting.
+      if (!this.#lists.has(list.path)) void this.#openList(list).watch.start();
+    }
     this.#isStarted = true;
     this.#decide();
   }
@@ -128,7 +132,7 @@ export class Background {
     clearInterval(this.#timer);
     this.#run?.abort.abort();
     for (const watcher of this.#watchers) watcher.finish();
-    await Promise.all([...this.#lists.values()].map(({ watch }) => watch.stop()));
+    for (const { watch } of this.#lists.values()) watch.stop();
     await this.#run?.done;
     await this.#deps.use.stop();
   }
@@ -157,19 +161,31 @@ export class Background {
 
   /** Adds a pull; one that is there already is tried at once again. @throws SwarmError NO_SPACE, STORE_FAULT: then it is not added */
   async add({ pull, between }: BackgroundRequest): Promise<BackgroundJob> {
-    const hours = parseHours(between);
-    const key = JSON.stringify(pull);
-    const before = [...this.#orders.values()].find((job) => job.key === key);
-    if (before !== undefined) {
-      before.hours = hours;
-      before.again();
-    }
-    const job = before ?? new Job(this.#newId(), pull, { hours });
-    this.#orders.set(job.id, job);
-    await this.#save(() => before === undefined && this.#orders.delete(job.id));
-    this.#tell("added", job);
+    const [job] = await this.#order([pull], parseHours(between));
+    return job as BackgroundJob;
+  }
+
+  async #order(pulls: readonly PullRequest[], hours: DayHours | undefined): Promise<readonly BackgroundJob[]> {
+    const known = new Map([...this.#orders.values()].map((job) => [job.key, job]));
+    const added: Job[] = [];
+    const jobs = pulls.map((pull) => {
+      const before = known.get(keyOf(pull));
+      if (before !== undefined) {
+        before.hours = hours;
+        if (before !== this.#run?.job) before.again();
+        return before;
+      }
+      const job = new Job(this.#newId(), pull, { hours });
+      this.#orders.set(job.id, job);
+      added.push(job);
+      return job;
+    });
+    await this.#save(() => {
+      for (const { id } of added) this.#orders.delete(id);
+    });
+    for (const job of added) this.#tell("added", job);
     this.#decide();
-    return this.#view(job);
+    return jobs.map((job) => this.#view(job));
   }
 
   /** @throws SwarmError REPO_NOT_FOUND, USAGE, NO_SPACE, STORE_FAULT */
@@ -204,11 +220,7 @@ export class Background {
     const { pulls, problems } = parsePrefetchList(await getText(path));
     const [first] = problems;
     if (first !== undefined) throw badList(path, first, problems.length);
-    if (once === true) {
-      const jobs: BackgroundJob[] = [];
-      for (const pull of pulls) jobs.push(await this.add({ pull, ...(between === undefined ? {} : { between }) }));
-      return { jobs, problems };
-    }
+    if (once === true) return { jobs: await this.#order(pulls, hours), problems };
     const before = this.#lists.get(path);
     if (before?.isConfigured === true && between !== undefined) {
       throw new SwarmError("USAGE", `${path} is a list that swarmd start was given`, {
@@ -222,7 +234,7 @@ export class Background {
       await this.#save();
     } catch (error) {
       list.hours = hoursBefore;
-      if (before === undefined) await this.#closeList(list);
+      if (before === undefined) this.#closeList(list);
       throw error;
     }
     await (before === undefined ? list.watch.start() : list.watch.look());
@@ -251,7 +263,7 @@ export class Background {
     const jobs = (this.#listed.get(path) ?? []).map((job) => this.#view(job));
     this.#lists.delete(path);
     await this.#save(() => this.#lists.set(path, list));
-    await this.#closeList(list);
+    this.#closeList(list);
     this.#decide();
     return { jobs, problems: [] };
   }
@@ -393,16 +405,14 @@ export class Background {
     const { path } = options;
     const watch = new ListWatch(path, (reading) => this.#readList(path, reading));
     const list: List = { ...options, watch, problems: [] };
-    // Given to swarmd start and ordered as well: once is enough.
-    if (this.#lists.has(path)) return this.#lists.get(path) as List;
     this.#lists.set(path, list);
     return list;
   }
 
-  async #closeList(list: List): Promise<void> {
+  #closeList(list: List): void {
     this.#lists.delete(list.path);
     this.#listed.delete(list.path);
-    await list.watch.stop();
+    list.watch.stop();
   }
 
   #readList(path: string, reading: ListReading): void {
@@ -424,7 +434,7 @@ export class Background {
     const { pulls, problems } = parsePrefetchList(text);
     const before = new Map((this.#listed.get(list.path) ?? []).map((job) => [job.key, job]));
     const jobs = pulls.map((pull) => {
-      const known = before.get(JSON.stringify(pull));
+      const known = before.get(keyOf(pull));
       return known ?? new Job(this.#newId(), pull, { list: list.path, hours: list.hours });
     });
     this.#listed.set(list.path, jobs);

@@ -11,6 +11,8 @@ export class Job {
   readonly request: PullRequest;
   /** The watched list that it stands in. */
   readonly list: string | undefined;
+  /** What tells it from others of the same list, or of none. */
+  readonly key: string;
   hours: DayHours | undefined;
   state: JobState = "queued";
   failures = 0;
@@ -26,13 +28,9 @@ export class Job {
   ) {
     this.id = id;
     this.request = request;
+    this.key = keyOf(request);
     this.list = options.list;
     this.hours = options.hours;
-  }
-
-  /** What tells it from others of the same list, or of none. */
-  get key(): string {
-    return JSON.stringify(this.request);
   }
 
   /** As it was asked for. */
@@ -84,4 +82,9 @@ export class Job {
       bytesPerSecond: isRunning ? this.#progress.bytesPerSecond : 0,
     };
   }
+}
+
+/** The same for the same request. */
+export function keyOf(request: PullRequest): string {
+  return JSON.stringify(request);
 }

@@ -20,7 +20,7 @@ describe("a list file", () => {
     news = new EventEmitter();
   });
   afterEach(async () => {
-    await watch.stop();
+    watch.stop();
     await rm(folder, { recursive: true });
   });
   const open = (path: string) => {

@@ -46,6 +46,7 @@ export class ListWatch {
   #timer: NodeJS.Timeout | undefined;
   #stamp = "";
   #looking: Promise<void> = Promise.resolve();
+  #next: Promise<void> | undefined;
   #isStopped = false;
 
   /** @param onReading called with what is there first, and whenever that has changed */
@@ -54,7 +55,7 @@ export class ListWatch {
     this.#onReading = onReading;
   }
 
-  /** Resolves when it was read the first time. */
+  /** Resolves when it was read the first time; on a network file system that may take for ever. */
   start(): Promise<void> {
     this.#watch();
     return this.look();
@@ -65,22 +66,27 @@ export class ListWatch {
    * there tell nobody.
    */
   look(): Promise<void> {
-    this.#looking = this.#looking.then(() => this.#look());
-    return this.#looking;
+    // One look at a time, and one more for what changed meanwhile.
+    this.#next ??= this.#looking.then(() => {
+      this.#next = undefined;
+      return this.#look();
+    });
+    this.#looking = this.#next;
+    return this.#next;
   }
 
-  async stop(): Promise<void> {
+  /** Nothing is told any more. */
+  stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#timer);
     this.#watcher?.close();
-    await this.#looking;
   }
 
   async #look(): Promise<void> {
     if (this.#isStopped) return;
     if (this.#watcher === undefined) this.#watch();
     const stamp = await stampOf(this.#path);
-    if (stamp === this.#stamp) return;
+    if (this.#isStopped || stamp === this.#stamp) return;
     const reading = await readList(this.#path);
     if (this.#isStopped) return;
     this.#stamp = stamp;

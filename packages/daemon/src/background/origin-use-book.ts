@@ -10,6 +10,7 @@ export class OriginUseBook {
   readonly #records: Records;
   #use: DayUse = emptyDay("");
   #saved: DayUse = this.#use;
+  #isLoaded = false;
   #timer: NodeJS.Timeout | undefined;
   #saving: Promise<void> = Promise.resolve();
 
@@ -20,8 +21,12 @@ export class OriginUseBook {
 
   /** What makes no sense counts as nothing. */
   async load(day: string): Promise<void> {
-    const text = await this.#records.read();
-    this.#use = this.#saved = onDay(parseUse(text) ?? emptyDay(day), day);
+    const kept = onDay(parseUse(await this.#records.read()) ?? emptyDay(day), day);
+    // What came in meanwhile counts too.
+    const { backgroundBytes, foregroundBytes } = this.#use;
+    this.#saved = kept;
+    this.#use = addBytes(addBytes(kept, backgroundBytes, true), foregroundBytes, false);
+    this.#isLoaded = true;
   }
 
   get today(): DayUse & { readonly budgetBytes: number | null } {
@@ -53,7 +58,7 @@ export class OriginUseBook {
   #save(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#use === this.#saved) return;
+    if (this.#use === this.#saved || !this.#isLoaded) return;
     const use = this.#use;
     this.#saved = use;
     // A full disk must not end a pull: it is written down the next time.
