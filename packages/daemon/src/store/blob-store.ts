@@ -523,6 +523,11 @@ export class BlobStore {
     return this.#space.reserve(bytes, folder);
   }
 
+  /** Free space that is never promised to a pull. */
+  get marginBytes(): number {
+    return this.#space.marginBytes;
+  }
+
   /** What this user may still write to the cache. */
   async freeBytes(): Promise<number> {
     return this.#space.freeBytes(this.cacheDir);
