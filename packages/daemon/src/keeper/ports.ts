@@ -45,6 +45,8 @@ export interface KeptRepo {
     readonly sizeBytes: number;
     readonly mtimeMs: number;
     readonly inode: string;
+    /** Where there are no links: most likely the blob behind a plain file of the same size. */
+    readonly isTwin: boolean;
   }[];
 }
 
