@@ -5,13 +5,14 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Figure, renderTable } from "../report.js";
 import { measureDecision } from "./decision-time.js";
+import { measureHit } from "./hit.js";
 import { compareLan } from "./lan.js";
 import { comparePolicies } from "./policies.js";
 import { chartRequests } from "./requests.js";
 import { checkSafety } from "./safety.js";
 import { measureStartUp } from "./start-up.js";
 
-const PARTS = ["policies", "lan", "decision", "safety", "start"];
+const PARTS = ["policies", "lan", "decision", "safety", "hit", "start"];
 
 const USAGE = `usage: npm run bench -- cache [--only ${PARTS.join(",")}] [--svg DIR] [--seeds N]
 
@@ -47,6 +48,7 @@ export async function cacheFigures(args: readonly string[]): Promise<number> {
   if (wanted.includes("lan")) figures.push(...compareLan(log));
   if (wanted.includes("decision")) figures.push(...measureDecision(log));
   if (wanted.includes("safety")) figures.push(...checkSafety(seeds, log));
+  if (wanted.includes("hit")) figures.push(...(await measureHit(log)));
   if (wanted.includes("start")) figures.push(...(await measureStartUp(log)));
   log(`\n${renderTable(figures)}`);
   return figures.some(({ reached }) => !reached) ? 1 : 0;

@@ -48,7 +48,7 @@ export function nodeCommands({
   return {
     cluster,
     ...keeperCommands(kept),
-    collect: ({ dryRun = false }, { signal }) => kept.keeper.collect({ dryRun, signal }),
+    collect: ({ dryRun = false }, { signal }) => kept.keeper.collect({ dryRun, isFresh: true, signal }),
     limit: (request) => changeLimits(rates, request),
     unban: ({ node }) => {
       if (swarm === undefined) throw new SwarmError("USAGE", "this node goes without peers, so it has banned nobody");

@@ -52,6 +52,7 @@ export async function openKeeper(config: NodeConfig, deps: NodeKeeperDeps): Prom
       repos: (options) => scans.all(options),
       touch: (repo) => scans.touch(repo),
       disk: () => measureDisk(store.cacheDir),
+      marginBytes: store.marginBytes,
       isInUse: (blob) => store.isInUse(blob),
       isStartupFile,
       lastReadMs: async (repo, commit, { signal }) => {

@@ -74,9 +74,9 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     forgetProofs(blob);
   };
   const book = new CacheBook({ cacheDir, stateDir }, { events });
-  const onStored = (path: string) => book.noteOwn(path);
+  const onStoring = (path: string) => book.noteOwn(path);
   const onRemoved = (path: string) => book.noteGone(path);
-  const store = new BlobStore({ cacheDir, stateDir }, { createShardHasher, events, onLost, onStored, onRemoved });
+  const store = new BlobStore({ cacheDir, stateDir }, { createShardHasher, events, onLost, onStoring, onRemoved });
   await store.start();
   await book.load();
 

@@ -7,10 +7,16 @@ import type { KeeperOptions } from "./ports.js";
 /** Our own default: most of a disk may be cache, as long as the machine can breathe. */
 export const DEFAULT_FREE_SHARE = 0.1;
 
-/** Without any bound some of the disk stays free; softly, since nobody asked for it. */
-export function withDefault(bounds: CacheBounds, { disk }: CacheState): CacheBounds {
+/**
+ * Without any bound some of the disk stays free; softly, since nobody asked for it.
+ *
+ * @param marginBytes of the disk that no pull gets: what comes needs so much beyond itself, or it is not let in
+ */
+export function withDefault(bounds: CacheBounds, { disk }: CacheState, marginBytes = 0): CacheBounds {
   const { maxBytes, maxModels, minFreeBytes } = bounds;
-  if (maxBytes !== undefined || maxModels !== undefined || minFreeBytes !== undefined) return bounds;
+  if (maxBytes !== undefined || maxModels !== undefined || minFreeBytes !== undefined) {
+    return marginBytes > (minFreeBytes ?? 0) ? { ...bounds, minFreeBytes: marginBytes } : bounds;
+  }
   return { ...bounds, minFreeBytes: disk.totalBytes * DEFAULT_FREE_SHARE, isMinFreeSoft: true };
 }
 
@@ -24,7 +30,7 @@ export function cacheFull(
   const why = plan.kind === "full" ? plan.why : "bytes";
   const bound = {
     models: `at most ${bounds.maxModels} models`,
-    disk: `${formatBytes(bounds.minFreeBytes ?? 0)} of the disk stay free`,
+    disk: `${formatBytes(bounds.minFreeBytes ?? 0)} of the disk and a margin stay free`,
     reserved: `${Math.round(100 * (bounds.reservedPinnedShare ?? 0))} % of ${formatBytes(bounds.maxBytes ?? 0)} are for pinned models`,
     bytes: `at most ${formatBytes(bounds.maxBytes ?? 0)}`,
     expired: "",

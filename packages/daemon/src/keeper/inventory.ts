@@ -65,18 +65,21 @@ export function readInventory(repos: readonly KeptRepo[], sources: InventorySour
   for (const kept of repos) {
     const model = formatRepo(kept.repo);
     for (const orphan of kept.orphans) {
-      // Its size counts, though no revision can free it.
+      // Its size counts, though no revision can free it, unless it is a plain file's.
       if (!indexes.has(orphan.inode)) {
         indexes.set(orphan.inode, blobs.length);
         blobIds.push(orphan.blob);
         blobs.push({ sizeBytes: orphan.sizeBytes, copiesElsewhere: 0 });
       }
-      if (sources.isOwn(orphan.path) && !sources.isInUse(orphan.blob)) orphans.push({ repo: kept.repo, orphan });
+      if (!orphan.isTwin && sources.isOwn(orphan.path) && !sources.isInUse(orphan.blob))
+        orphans.push({ repo: kept.repo, orphan });
     }
     for (const revision of kept.revisions) {
       const files = revision.files.filter(({ contentPath }) => contentPath !== undefined);
       const ids = [...new Set(files.flatMap(({ blob }) => (blob === undefined ? [] : [blob])))];
-      const own = [...new Set(files.map(indexOf))];
+      const own = [
+        ...new Set([...files.map(indexOf), ...twinsOf(kept, files).map((inode) => indexes.get(inode) as number)]),
+      ];
       // What is left of a revision whose startup files were kept is no model, and has nothing that may go.
       if (own.length > 0 && own.every((index) => blobs[index]?.isStartup === true)) continue;
       const id = `${model}@${revision.commit}`;
@@ -104,6 +107,14 @@ export function readInventory(repos: readonly KeptRepo[], sources: InventorySour
   }
   const state = { blobs, revisions, disk: sources.disk };
   return { state, cache: indexCache(state), entries, blobIds, orphans };
+}
+
+/** The blobs behind plain files: they go with them. */
+function twinsOf({ orphans }: KeptRepo, files: readonly KeptFile[]): readonly string[] {
+  const twins = orphans.filter(({ isTwin }) => isTwin);
+  if (twins.length === 0) return [];
+  const sizes = new Set(files.filter(({ blob }) => blob === undefined).map(({ sizeBytes }) => sizeBytes));
+  return twins.filter(({ sizeBytes }) => sizes.has(sizeBytes)).map(({ inode }) => inode);
 }
 
 function findReason(

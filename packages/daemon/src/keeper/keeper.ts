@@ -143,9 +143,23 @@ export class Keeper {
     this.#log.tell({ action, model: `${formatRepo(repo)}@${commit}`, decisionMs: performance.now() - startedMs });
   }
 
-  /** Evicts what has expired or is too much, and removes what nothing leads to. @throws SwarmError INTERRUPTED */
-  collect({ dryRun, signal }: { readonly dryRun: boolean; readonly signal: AbortSignal }): Promise<Collected> {
-    return this.#inTurn(() => this.#collect(dryRun, AbortSignal.any([signal, this.#stopped.signal])));
+  /**
+   * Evicts what has expired or is too much, and removes what nothing leads to.
+   *
+   * @param isFresh looks at every file anew
+   * @throws SwarmError INTERRUPTED, STORE_FAULT
+   */
+  collect({
+    dryRun,
+    isFresh = false,
+    signal,
+  }: {
+    readonly dryRun: boolean;
+    readonly isFresh?: boolean;
+    readonly signal: AbortSignal;
+  }): Promise<Collected> {
+    const look = { isFresh, signal: AbortSignal.any([signal, this.#stopped.signal]) };
+    return this.#inTurn(() => this.#collect(dryRun, look));
   }
 
   /** A neighbour is about to drop these and relies on us. @returns those that we keep */
@@ -276,8 +290,12 @@ export class Keeper {
       .catch((error: unknown) => this.#evictor.warn(error));
   }
 
-  async #collect(dryRun: boolean, signal: AbortSignal): Promise<Collected> {
-    const inventory = await this.#survey.look(new Set(), { signal });
+  async #collect(
+    dryRun: boolean,
+    look: { readonly signal: AbortSignal; readonly isFresh: boolean },
+  ): Promise<Collected> {
+    const { signal } = look;
+    const inventory = await this.#survey.look(new Set(), look);
     const startedMs = performance.now();
     const plan = this.#plan(inventory.cache, undefined);
     const decisionMs = performance.now() - startedMs;
@@ -314,7 +332,7 @@ export class Keeper {
     return planEviction({
       cache,
       policy,
-      bounds: withDefault(bounds, cache.state),
+      bounds: withDefault(bounds, cache.state, newcomer === undefined ? 0 : this.#deps.store.marginBytes),
       nowMs: this.#deps.clock.nowMs(),
       ...(newcomer === undefined ? {} : { newcomer }),
     });
@@ -335,7 +353,8 @@ export class Keeper {
     const { freeBytes, totalBytes } = await this.#deps.store.disk();
     let neededBytes = 0;
     for (const { blobs } of this.leases.pulls) for (const sizeBytes of blobs.values()) neededBytes += sizeBytes;
-    const leastFree = minFreeBytes ?? (isByDisk ? totalBytes * DEFAULT_FREE_SHARE : 0);
+    const asked = minFreeBytes ?? (isByDisk ? totalBytes * DEFAULT_FREE_SHARE : 0);
+    const leastFree = Math.max(asked, this.#deps.store.marginBytes);
     if (freeBytes - neededBytes < leastFree) return "unknown";
     if (extent === undefined) return POLICIES[policy].makesRoom && neededBytes <= maxBytes ? "likely" : "unknown";
     if (extent.bytes + neededBytes > maxBytes) return "unknown";

@@ -45,6 +45,8 @@ export interface KeptRepo {
     readonly sizeBytes: number;
     readonly mtimeMs: number;
     readonly inode: string;
+    /** Where there are no links: most likely the blob behind a plain file of the same size. */
+    readonly isTwin: boolean;
   }[];
 }
 
@@ -55,6 +57,8 @@ export interface KeeperStore {
   /** Something in this repo changes: it is looked at again. */
   touch(repo: RepoRef): void;
   disk(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }>;
+  /** Of the free ones, those that are never promised to a pull. */
+  readonly marginBytes: number;
   /** Whether somebody reads or writes the blob through this node. */
   isInUse(blob: BlobId): boolean;
   isStartupFile(file: { readonly path: string; readonly sizeBytes: number }): boolean;

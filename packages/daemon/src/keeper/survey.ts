@@ -42,9 +42,11 @@ export class Survey {
     if (this.#known === undefined) await book.forgetGone(pathsOf(repos));
     const wallNowMs = wallMs();
     const lastUseMs = (repo: RepoRef, revision: KeptRevision) => {
-      const touchedMs = revision.files.reduce((most, { atimeMs, mtimeMs }) => Math.max(most, atimeMs, mtimeMs), 0);
-      const touched = clock.fromWall(touchedMs || revision.mtimeMs, wallNowMs);
-      return Math.max(touched, book.lastUseMs(repo, revision.commit) ?? 0);
+      const noted = book.lastUseMs(repo, revision.commit) ?? 0;
+      if (revision.files.length === 0) return Math.max(noted, clock.fromWall(revision.mtimeMs, wallNowMs));
+      return revision.files.reduce((most, { atimeMs, mtimeMs }) => {
+        return Math.max(most, clock.fromWall(atimeMs, wallNowMs), clock.fromWall(mtimeMs, wallNowMs));
+      }, noted);
     };
     this.#known = readInventory(repos, {
       isOwn: (path) => book.isOwn(path),

@@ -71,8 +71,8 @@ export interface BlobStoreDeps {
   readonly events: EventLog;
   /** A blob is no longer in the cache: removed by us, or found to be gone. Others must not count on it any more. */
   readonly onLost?: (blob: BlobId) => void;
-  /** We have put a blob into the cache, at this path. Nobody hears of it before this has settled; it must not reject. */
-  readonly onStored?: (path: string) => Promise<void>;
+  /** We are about to put a file into the cache, at this path: it waits until this has settled. It must not reject. */
+  readonly onStoring?: (path: string) => Promise<void>;
   /** We have removed a file of the cache. */
   readonly onRemoved?: (path: string) => void;
 }
@@ -351,6 +351,7 @@ export class BlobStore {
     assertCertified(staging, verified);
     const path = join(dirname(staging.path), etagOf(verified.blob));
     await staging.sync();
+    await this.#deps.onStoring?.(path);
     try {
       await rename(staging.path, path);
     } catch (error) {
@@ -363,7 +364,6 @@ export class BlobStore {
       // Without it, shards are hashed again when somebody asks what they rest on.
       this.#deps.events.emit({ type: "store.grounds-not-kept", blob: verified.blob, message: String(error) });
     });
-    await this.#deps.onStored?.(path);
     if (verified.blob !== staging.blob) this.#digests.set(staging.blob, { ...verified, path });
     await staging.finish();
     return path;
@@ -396,10 +396,10 @@ export class BlobStore {
     try {
       await mkdir(dirname(path), { recursive: true });
       await linkOrCopy(await realpath(found.path), temporary);
+      await this.#deps.onStoring?.(path);
       await rename(temporary, path);
       this.#distrusted.delete(path);
       this.#index.add(blob, path);
-      await this.#deps.onStored?.(path);
       return path;
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined);
@@ -424,7 +424,7 @@ export class BlobStore {
     }
     const path = await linkIntoSnapshot(this.#folderOf(repo), file, options);
     // Where there are no links it is a file of its own.
-    if ((await lstat(path)).isFile()) await this.#deps.onStored?.(path);
+    if ((await lstat(path)).isFile()) await this.#deps.onStoring?.(path);
     return path;
   }
 
@@ -521,6 +521,11 @@ export class BlobStore {
   /** Sets space aside, before the first byte. `folder`: the cache unless said otherwise. @throws SwarmError NO_SPACE. */
   async reserve(bytes: number, folder: string = this.cacheDir): Promise<Reservation> {
     return this.#space.reserve(bytes, folder);
+  }
+
+  /** Free space that is never promised to a pull. */
+  get marginBytes(): number {
+    return this.#space.marginBytes;
   }
 
   /** What this user may still write to the cache. */

@@ -1,7 +1,7 @@
 /**
  * What is remembered of the cache between runs: which files this node put there, and when each revision was last used. Lines that are
- * only ever appended. Whose a file is, is written before anybody hears that the file is there: a node that is killed must not take its
- * own files for somebody else's ever after. Uses are gathered: what is lost of them counts as a use a bit earlier.
+ * only ever appended. Whose a file is, is written before the file is there: a node that is killed must not take its own
+ * files for somebody else's ever after. Uses are gathered: what is lost of them counts as a use a bit earlier.
  */
 import { appendFile, lstat, mkdir, readFile, realpath } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
@@ -38,6 +38,8 @@ export class CacheBook {
   readonly #gatherMs: number;
   readonly #events: EventLog;
   readonly #own = new Set<string>();
+  /** By an earlier run, and not looked for yet. */
+  #ownBefore = new Set<string>();
   readonly #uses = new Map<string, number>();
   /** As last written; later uses wait in `#uses` only. */
   readonly #writtenUses = new Map<string, number>();
@@ -68,6 +70,7 @@ export class CacheBook {
       if (line !== "") lines += 1;
       this.#take(line);
     }
+    this.#ownBefore = new Set(this.#own);
     if (lines <= this.#own.size + this.#uses.size + STALE_LINES) return;
     await writeAtomically(this.#path, this.#format()).catch((error: unknown) => this.#warn(error));
   }
@@ -81,9 +84,10 @@ export class CacheBook {
     clearTimeout(this.#timer);
   }
 
-  /** This node has put the file there. Settles when that is written, or can't be for now; never rejects. */
+  /** This node is about to put the file there. Settles when that is written, or can't be for now; never rejects. */
   async noteOwn(path: string): Promise<void> {
     const name = this.#nameOf(path);
+    this.#ownBefore.delete(name);
     if (name.startsWith("..") || this.#own.has(name)) return;
     this.#own.add(name);
     this.#lines.push(JSON.stringify({ own: name }));
@@ -95,15 +99,19 @@ export class CacheBook {
     this.#dropOwn(this.#nameOf(path));
   }
 
-  /** Forgets what others have removed, or this node just before it was killed. `seen`: paths of what is there. Never rejects. */
+  /**
+   * Forgets what was removed since an earlier run put it there, or what it was killed over before it was there. `seen`: paths of what
+   * is there. Never rejects.
+   */
   async forgetGone(seen: Iterable<string>): Promise<void> {
-    const missing = new Set(this.#own);
-    for (const path of seen) missing.delete(this.#nameOf(path));
-    for (const name of missing) {
-      // It may have come since.
+    for (const path of seen) this.#ownBefore.delete(this.#nameOf(path));
+    for (const name of this.#ownBefore) {
       const errno = await lstat(join(this.#cacheDir, name)).then(() => undefined, errnoOf);
-      if (errno === "ENOENT" || errno === "ENOTDIR") this.#dropOwn(name);
+      const isGone = errno === "ENOENT" || errno === "ENOTDIR";
+      // Unless it is about to come: then it was taken off the list meanwhile.
+      if (isGone && this.#ownBefore.has(name)) this.#dropOwn(name);
     }
+    this.#ownBefore.clear();
   }
 
   isOwn(path: string): boolean {

@@ -9,6 +9,7 @@ import type { BlobStore } from "./blob-store.js";
 import { findBlobOfName, repoPath } from "./cache-layout.js";
 import { toStoreError } from "./disk-faults.js";
 import { Limiter } from "./limiter.js";
+import { plainSizes } from "./read-repo.js";
 import { findUnused, removeBlob, removeEmptyFolders, removeRevision, type UnusedBlob } from "./removal.js";
 import { type ScannedFile, type ScannedRepo, type ScannedRevision, scanRepo } from "./scan-repo.js";
 import { isStartupFile } from "./startup-files.js";
@@ -42,7 +43,7 @@ export async function evictRevision(store: BlobStore, order: EvictionOrder, opti
     // With the locks held nobody adds a link to these blobs: now the look counts.
     const scanned = await scanRepo(folder, order.repo, options.signal);
     const revision = getRevision(scanned, order);
-    const unused = await findUnused(scanned, [revision]);
+    const unused = [...(await findUnused(scanned, [revision])), ...findTwins(scanned, revision)];
     const stays = order.keepStartup ? new Set(blobsOf(revision, isStartupFile)) : new Set<BlobId>();
     const doomed = unused.filter(({ path }) => !stays.has(findBlobOfName(basename(path)) as BlobId));
     if (!order.isStillDue()) throw new SwarmError("INTERRUPTED", `${formatRepo(order.repo)} is in use again`);
@@ -73,6 +74,15 @@ export async function evictOrphan(
   } finally {
     await release();
   }
+}
+
+/** Where there are no links: the blobs behind the plain files of this revision alone. */
+function findTwins({ revisions, orphans }: ScannedRepo, revision: ScannedRevision): readonly UnusedBlob[] {
+  // The last revision takes everything with it anyway.
+  if (revisions.length === 1) return [];
+  const [own, others] = [plainSizes([revision]), plainSizes(revisions.filter((other) => other !== revision))];
+  const twins = orphans.filter(({ isTwin, sizeBytes }) => isTwin && own.has(sizeBytes) && !others.has(sizeBytes));
+  return twins.map(({ path, sizeBytes }) => ({ path, freedBytes: sizeBytes }));
 }
 
 function getRevision(scanned: ScannedRepo, { repo, commit }: EvictionOrder): ScannedRevision {

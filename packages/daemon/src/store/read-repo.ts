@@ -42,6 +42,8 @@ export interface OrphanBlob {
   readonly sizeBytes: number;
   readonly mtimeMs: number;
   readonly inode: string;
+  /** Some plain file of a snapshot is as long: where there are no links, this is most likely the blob behind it. */
+  readonly isTwin: boolean;
 }
 
 export interface ScannedRepo {
@@ -76,7 +78,7 @@ export function readRepo(folder: string, repo: RepoRef): ScannedRepo {
   const revisions = commits.map((commit) =>
     readRevision(join(snapshots, commit), commit, refs.get(commit) ?? [], blobs),
   );
-  return { repo, folder, revisions, orphans: listOrphans(blobs) };
+  return { repo, folder, revisions, orphans: listOrphans(blobs, plainSizes(revisions)) };
 }
 
 /** Changes with everything that is added to or taken from these folders; what lies deeper in a snapshot is not seen. */
@@ -168,11 +170,17 @@ function toFile(
   return { path, blob, contentPath, sizeBytes, mtimeMs, atimeMs, inode };
 }
 
-function listOrphans(blobs: Blobs): readonly OrphanBlob[] {
+/** How long those files are that are no links. */
+export function plainSizes(revisions: readonly Pick<ScannedRevision, "files">[]): ReadonlySet<number> {
+  const plain = revisions.flatMap(({ files }) => files.filter(({ blob, contentPath }) => !blob && contentPath));
+  return new Set(plain.map(({ sizeBytes }) => sizeBytes));
+}
+
+function listOrphans(blobs: Blobs, plain: ReadonlySet<number>): readonly OrphanBlob[] {
   const orphans: OrphanBlob[] = [];
   for (const { blob, path, content, isUsed } of blobs.values()) {
     const { sizeBytes, mtimeMs, inode } = content;
-    if (!isUsed) orphans.push({ blob, path, sizeBytes, mtimeMs, inode });
+    if (!isUsed) orphans.push({ blob, path, sizeBytes, mtimeMs, inode, isTwin: plain.has(sizeBytes) });
   }
   return orphans;
 }

@@ -26,9 +26,9 @@ const headBuffer = Buffer.allocUnsafeSlow(HEAD_BUFFER_BYTES);
 export interface BodyTaker {
   /** Says whether this answer is what was asked for. @throws SwarmError if not */
   begin(head: ResponseHead): void;
-  /** Where the next bytes are to be put; asked anew after every `take`. Never empty. */
+  /** Where the next bytes are to be put. Stays what it is until `take`; after a promise of `take`, until that resolves. */
   target(): Buffer;
-  /** So many bytes are in what `target` gave. A promise means: nothing more until it resolves. */
+  /** So many bytes are in what `target` gave. A promise means: nothing more until it resolves, and then ask for a new target. */
   take(bytes: number): Promise<void> | undefined;
 }
 
@@ -163,9 +163,12 @@ export class LaneConnection {
     this.#fail(error);
   }
 
-  /** Bodies go straight to where they are hashed and written from; with a limit in small pieces, so that the rate is even. */
+  /**
+   * Bodies go straight to where they are hashed and written from; with a limit in small pieces, so that the rate is even. The socket
+   * asks right after a read, for one that may come much later: after a pause the taker may want it elsewhere, so it is copied then.
+   */
   #target(): Buffer {
-    const target = this.#phase === "body" ? this.#taker?.target() : undefined;
+    const target = this.#phase === "body" && !this.#isPaused ? this.#taker?.target() : undefined;
     if (target === undefined) return headBuffer;
     return this.#limit.bytesPerSecond === undefined ? target : target.subarray(0, LIMITED_BYTES);
   }
@@ -244,9 +247,15 @@ export class LaneConnection {
       const copied = rest.copy(target);
       rest = rest.subarray(copied);
       wait = this.#feedBody(copied);
+      if (wait !== undefined && rest.length > 0) return this.#copyLater(wait, Buffer.from(rest));
     }
     if (rest.length > 0) this.#count(rest.length);
     return wait;
+  }
+
+  async #copyLater(wait: Promise<void>, rest: Buffer): Promise<void> {
+    await wait;
+    if (this.#phase === "body") await this.#copyBody(rest);
   }
 
   #feedBody(bytes: number): Promise<void> | undefined {
@@ -285,7 +294,11 @@ export class LaneConnection {
     const timer = this.#timer;
     const paused = setInterval(() => timer?.refresh(), PAUSE_REFRESH_MS);
     this.#isPaused = true;
-    await wait;
+    try {
+      await wait;
+    } catch (error) {
+      this.#fail(toSwarmError(error));
+    }
     if (waitMs >= 1) {
       const closed = new Promise<void>((resolve) => {
         this.#pacer = resolve;

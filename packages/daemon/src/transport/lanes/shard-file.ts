@@ -130,7 +130,7 @@ export class ShardFile {
     return this.#written;
   }
 
-  /** Where the next bytes are to be put; good until the next call of `take`. */
+  /** Where the next bytes are to be put; good until the next call of `take`, or, after a promise of `take`, until that resolves. */
   target(): Buffer {
     return this.#buffer.subarray(this.#filled);
   }
@@ -146,7 +146,7 @@ export class ShardFile {
     if (bytes > this.#largestRead) this.#largestRead = bytes;
     this.#accept();
     if (this.#accepted - this.#hashed >= HASH_BYTES) this.#hash();
-    const hasRoom = !this.#deps.buffers.isSpent(this.#buffer, this.#filled) || this.#turn();
+    const hasRoom = this.#hasRoom();
     this.#writeIfWorthIt();
     if (!hasRoom) {
       return new Promise((resolve) => {
@@ -251,7 +251,7 @@ export class ShardFile {
     }
   }
 
-  /** A proof came, or it is known that none will. */
+  /** A proof came, or it is known that none will. Somebody may be filling the target: it is changed only where he was told to wait. */
   #goOn(): void {
     if (this.#fault !== undefined) return;
     try {
@@ -260,11 +260,16 @@ export class ShardFile {
       this.#fault = error as SwarmError;
       this.#deps.onFault(this.#fault);
     }
-    const hasRoom = !this.#deps.buffers.isSpent(this.#buffer, this.#filled) || this.#turn();
+    if (this.#wakeHeld !== undefined && (this.#fault !== undefined || this.#hasRoom())) {
+      this.#wakeHeld();
+      this.#wakeHeld = undefined;
+    }
     if (this.#fault === undefined && this.#pendingBytes > 0) this.#writeIfWorthIt();
-    if (!hasRoom && this.#fault === undefined) return;
-    this.#wakeHeld?.();
-    this.#wakeHeld = undefined;
+  }
+
+  /** Takes a new buffer where this one is spent. */
+  #hasRoom(): boolean {
+    return !this.#deps.buffers.isSpent(this.#buffer, this.#filled) || this.#turn();
   }
 
   /** Hashes what of the buffer counts and is not hashed yet. */
