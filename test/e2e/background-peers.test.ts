@@ -35,7 +35,7 @@ describe("a budget that is used up", () => {
 
       await late.node.commands.pullLater({ pull: { target: "acme/lacking" } });
       await late.node.commands.pullLater({ pull: { target: "acme/shared" } });
-      await until("the peer has given it", async () => (await jobs())[1]?.state === "done");
+      await until("the peer has given it", async () => (await jobs())[1]?.state === "done", 120_000);
       const lacking = (await jobs())[0];
       assert.equal(lacking?.state, "waiting");
       assert.equal(lacking?.reason, "budget");
