@@ -5,9 +5,10 @@ import type { CacheIndex } from "../core/policy/eviction/cache-index.js";
 import type { Admission, Victim } from "../core/policy/eviction/cache-state.js";
 import { type EvictionPlan, planEviction } from "../core/policy/eviction/plan-eviction.js";
 import { POLICIES } from "../core/policy/eviction/policies.js";
-import { cacheFull, DEFAULT_FREE_SHARE, withDefault } from "./bounds.js";
+import { cacheFull, withDefault } from "./bounds.js";
 import { DecisionLog } from "./decision-log.js";
 import { Evictor } from "./evictor.js";
+import { guessRoom, type RoomGuess } from "./guess-room.js";
 import type { Inventory } from "./inventory.js";
 import { type Held, Leases } from "./leases.js";
 import type { KeeperDeps, KeeperOptions, PinBook } from "./ports.js";
@@ -43,6 +44,9 @@ const UPKEEP_MS = 60_000;
 const SOONEST_UPKEEP_MS = 250;
 /** Victims that turn out to have been used, or nowhere else, are replaced by others so many times. */
 const MOST_ROUNDS = 8;
+/** So long a pull waits for readers of what could go for it. */
+const PATIENCE_MS = 10_000;
+const LOOK_AGAIN_MS = 500;
 /** So long the first pull of all waits until the cache is known; then it goes ahead, and room is made behind it. */
 const FIRST_LOOK_MS = 1_000;
 /** A download of another tool is a blob without a link for a moment. */
@@ -246,6 +250,7 @@ export class Keeper {
     const model = idOf(held);
     const evicted: Victim[] = [];
     const stuck = new Set<string>();
+    const patientUntilMs = performance.now() + PATIENCE_MS;
     let decisionMs = 0;
     for (let round = 1; ; round += 1) {
       // What was read meanwhile by others may be most of it: one look finds all of that.
@@ -254,6 +259,12 @@ export class Keeper {
       const newcomer = this.#toAdmission(held, inventory);
       const plan = this.#plan(inventory.cache, newcomer);
       decisionMs += performance.now() - startedMs;
+      if (plan.kind === "full" && performance.now() < patientUntilMs && this.#mayEnd(inventory, stuck)) {
+        stuck.clear();
+        await delay(LOOK_AGAIN_MS, undefined, { signal });
+        round -= 1;
+        continue;
+      }
       if (plan.kind === "full" || (plan.victims.length > 0 && round > MOST_ROUNDS)) {
         if (action === "pull") this.#log.tell({ action: "reject", model, decisionMs, evicted, inventory });
         throw cacheFull(model, newcomer.neededBytes, this.#options, plan);
@@ -268,6 +279,12 @@ export class Keeper {
       await this.#evictRest(plan.victims.slice(plan.urgent), { inventory, before: gone }, stuck);
       return;
     }
+  }
+
+  /** Whether something stays only because somebody reads it just now: often the very node that takes a copy before it may go. */
+  #mayEnd({ state }: Inventory, stuck: ReadonlySet<string>): boolean {
+    if (!POLICIES[this.#options.policy].makesRoom) return false;
+    return stuck.size > 0 || state.revisions.some(({ keep }) => keep === "open");
   }
 
   /** So that not every pull evicts. What can't go is left for the next decision. */
@@ -338,28 +355,21 @@ export class Keeper {
     });
   }
 
-  /**
-   * Whether there is room for all that is being pulled, even if none of it were there yet, by what is known without a look at every
-   * file: that takes a while in a big cache. Once this node has looked, it knows better.
-   */
-  async #guessRoom(signal: AbortSignal): Promise<"certain" | "likely" | "unknown"> {
+  /** By what is known without a look at every file: that takes a while in a big cache. Once this node has looked, it knows better. */
+  async #guessRoom(signal: AbortSignal): Promise<RoomGuess> {
     const { bounds, policy } = this.#options;
-    const { maxBytes = Number.POSITIVE_INFINITY, maxModels, minFreeBytes, reservedPinnedShare } = bounds;
-    const isByDisk = bounds.maxBytes === undefined && maxModels === undefined;
-    if (reservedPinnedShare !== undefined) return "unknown";
-    const extent = isByDisk ? { bytes: 0, models: 0 } : this.#deps.book.extent;
-    if (extent === undefined && POLICIES[policy].makesRoom) await this.#waitForFirstLook(signal);
-    if (this.#survey.known !== undefined && !isByDisk) return "unknown";
-    const { freeBytes, totalBytes } = await this.#deps.store.disk();
+    const { store, book } = this.#deps;
+    const isByDisk = bounds.maxBytes === undefined && bounds.maxModels === undefined;
+    const { makesRoom } = POLICIES[policy];
+    if (!isByDisk && book.extent === undefined && makesRoom) await this.#waitForFirstLook(signal);
+    if (!isByDisk && this.#survey.known !== undefined) return "unknown";
+    const disk = await store.disk();
+    const { pulls } = this.leases;
     let neededBytes = 0;
-    for (const { blobs } of this.leases.pulls) for (const sizeBytes of blobs.values()) neededBytes += sizeBytes;
-    const asked = minFreeBytes ?? (isByDisk ? totalBytes * DEFAULT_FREE_SHARE : 0);
-    const leastFree = Math.max(asked, this.#deps.store.marginBytes);
-    if (freeBytes - neededBytes < leastFree) return "unknown";
-    if (extent === undefined) return POLICIES[policy].makesRoom && neededBytes <= maxBytes ? "likely" : "unknown";
-    if (extent.bytes + neededBytes > maxBytes) return "unknown";
-    if (maxModels !== undefined && extent.models + this.leases.pulls.length > maxModels) return "unknown";
-    return "certain";
+    for (const { blobs } of pulls) for (const sizeBytes of blobs.values()) neededBytes += sizeBytes;
+    const { marginBytes } = store;
+    const guess = guessRoom({ bounds, disk, marginBytes, extent: book.extent, neededBytes, pulls: pulls.length });
+    return guess === "likely" && !makesRoom ? "unknown" : guess;
   }
 
   async #waitForFirstLook(signal: AbortSignal): Promise<void> {
