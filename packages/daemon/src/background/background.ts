@@ -34,7 +34,9 @@ import type { Logger } from "../observe/logger.js";
 import type { Attention } from "./attention.js";
 import { Job, keyOf } from "./job.js";
 import type { JobBook } from "./job-book.js";
-import { type ListReading, ListWatch, readList } from "./list-watch.js";
+import { JobWatchers } from "./job-watchers.js";
+import { readList } from "./list-watch.js";
+import { type List, Lists } from "./lists.js";
 import type { OriginUseBook } from "./origin-use-book.js";
 import type { BackgroundPulls, Clocks } from "./ports.js";
 
@@ -66,21 +68,6 @@ interface Run {
   done: Promise<void>;
 }
 
-interface List {
-  readonly path: string;
-  hours: DayHours | undefined;
-  readonly isConfigured: boolean;
-  readonly watch: ListWatch;
-  problems: readonly ListProblem[];
-}
-
-interface Watcher {
-  readonly ids: ReadonlySet<number>;
-  readonly told: Map<number, string>;
-  readonly onEvent: (event: WatchEvent) => void;
-  readonly finish: () => void;
-}
-
 /** A clock that was set, a zone that changed its offset, and a list on a network file system are noticed within this. */
 const TICK_MS = 1_000;
 /** Done and in no list: as many as one order can bring, for whoever waits for it; and as many as a person wants to see. */
@@ -93,9 +80,8 @@ export class Background {
   readonly #deps: BackgroundDeps;
   /** In the order in which they were asked for; those of lists by list, as they stand there. */
   readonly #orders = new Map<number, Job>();
-  readonly #listed = new Map<string, readonly Job[]>();
-  readonly #lists = new Map<string, List>();
-  readonly #watchers = new Set<Watcher>();
+  readonly #lists: Lists;
+  readonly #watchers: JobWatchers;
   #plan: BackgroundPlan = { run: undefined, holds: new Map() };
   #run: Run | undefined;
   #lastId = 0;
@@ -104,8 +90,17 @@ export class Background {
   #isStarted = false;
 
   constructor(options: BackgroundOptions, deps: BackgroundDeps) {
+    const { events, logger } = deps;
     this.#options = options;
     this.#deps = deps;
+    this.#lists = new Lists({ newId: () => this.#newId(), onChange: () => this.#decide(), events, logger });
+    this.#watchers = new JobWatchers(() => {
+      const jobs = new Map(this.#jobs.map((job) => [job.id, job]));
+      return (id) => {
+        const job = jobs.get(id);
+        return job && this.#view(job);
+      };
+    });
   }
 
   /** Reads what was ordered before, and goes on with it. */
@@ -120,7 +115,7 @@ export class Background {
     const configured = this.#options.lists.map((path) => ({ path, hours: undefined, isConfigured: true }));
     for (const list of [...configured, ...kept]) {
       // Given to swarmd start and ordered as well: once is enough. A file system that does not answer keeps nobody from starting.
-      if (!this.#lists.has(list.path)) void this.#openList(list).watch.start();
+      if (this.#lists.find(list.path) === undefined) void this.#lists.open(list).watch.start();
     }
     this.#isStarted = true;
     this.#decide();
@@ -131,8 +126,8 @@ export class Background {
     this.#isStopped = true;
     clearInterval(this.#timer);
     this.#run?.abort.abort();
-    for (const watcher of this.#watchers) watcher.finish();
-    for (const { watch } of this.#lists.values()) watch.stop();
+    this.#watchers.stop();
+    this.#lists.stop();
     await this.#run?.done;
     await this.#deps.use.stop();
   }
@@ -150,7 +145,7 @@ export class Background {
     const old = new Set([...this.#orders.values()].filter(({ state }) => state === "done").slice(0, -SHOWN));
     return {
       jobs: this.#jobs.filter((job) => !old.has(job)).map((job) => this.#view(job)),
-      lists: [...this.#lists.values()].map(({ path, hours, isConfigured, problems }) => {
+      lists: this.#lists.all.map(({ path, hours, isConfigured, problems }) => {
         return { path, between: hours === undefined ? null : formatDayHours(hours), isConfigured, problems };
       }),
       originToday: this.#deps.use.today,
@@ -180,9 +175,10 @@ export class Background {
       added.push(job);
       return job;
     });
-    await this.#save(() => {
+    const undo = () => {
       for (const { id } of added) this.#orders.delete(id);
-    });
+    };
+    await this.#save({ undo });
     for (const job of added) this.#tell("added", job);
     this.#decide();
     return jobs.map((job) => this.#view(job));
@@ -192,7 +188,7 @@ export class Background {
   async cancel({ target }: CancelRequest): Promise<CancelResult> {
     const matches = (job: Job) => String(job.id) === target || job.target === target || job.request.target === target;
     const jobs = [...this.#orders.values()].filter((job) => job.state !== "done" && matches(job));
-    const listed = [...this.#listed.values()].flat().find(matches);
+    const listed = this.#listed.find(matches);
     if (jobs.length === 0 && listed !== undefined) {
       throw new SwarmError("USAGE", `${listed.target} stands in the list ${listed.list}`, {
         hint: "Take it out of the list: that is acted on at once. swarm prefetch --stop FILE ends the whole list.",
@@ -205,9 +201,10 @@ export class Background {
     }
     const cancelled = jobs.map((job) => this.#view(job));
     for (const { id } of jobs) this.#orders.delete(id);
-    await this.#save(() => {
+    const undo = () => {
       for (const job of jobs) this.#orders.set(job.id, job);
-    });
+    };
+    await this.#save({ undo });
     for (const job of jobs) this.#tell("cancelled", job);
     this.#decide();
     return { cancelled };
@@ -221,24 +218,24 @@ export class Background {
     const [first] = problems;
     if (first !== undefined) throw badList(path, first, problems.length);
     if (once === true) return { jobs: await this.#order(pulls, hours), problems };
-    const before = this.#lists.get(path);
+    const before = this.#lists.find(path);
     if (before?.isConfigured === true && between !== undefined) {
       throw new SwarmError("USAGE", `${path} is a list that swarmd start was given`, {
         hint: "Its hours are those of swarmd start --between.",
       });
     }
-    const list = before ?? this.#openList({ path, hours, isConfigured: false });
+    const list = before ?? this.#lists.open({ path, hours, isConfigured: false });
     const hoursBefore = list.hours;
     list.hours = hours;
     try {
       await this.#save();
     } catch (error) {
       list.hours = hoursBefore;
-      if (before === undefined) this.#closeList(list);
+      if (before === undefined) this.#lists.close(list);
       throw error;
     }
     await (before === undefined ? list.watch.start() : list.watch.look());
-    const jobs = this.#listed.get(path) ?? [];
+    const { jobs } = list;
     for (const job of jobs) {
       job.hours = list.hours ?? this.#options.hours;
       if (before !== undefined && job !== this.#run?.job) job.again();
@@ -249,7 +246,7 @@ export class Background {
 
   /** Forgets a list; what it brought stays in the cache. @throws SwarmError FILE_NOT_FOUND, USAGE, NO_SPACE, STORE_FAULT */
   async stopPrefetch({ path }: StopPrefetchRequest): Promise<PrefetchResult> {
-    const list = this.#lists.get(path);
+    const list = this.#lists.find(path);
     if (list === undefined) {
       throw new SwarmError("FILE_NOT_FOUND", `${path} is no list that is watched`, {
         hint: "swarm prefetch --list shows those that are.",
@@ -260,46 +257,26 @@ export class Background {
         hint: "Start it without --prefetch (or SWARM_PREFETCH, or prefetch in config.toml).",
       });
     }
-    const jobs = (this.#listed.get(path) ?? []).map((job) => this.#view(job));
-    this.#lists.delete(path);
-    await this.#save(() => this.#lists.set(path, list));
-    this.#closeList(list);
+    const jobs = list.jobs.map((job) => this.#view(job));
+    await this.#save({ without: list });
+    this.#lists.close(list);
     this.#decide();
     return { jobs, problems: [] };
   }
 
-  /** Tells what becomes of some jobs, until none of them goes on. */
-  watch({ jobs }: WatchRequest, onEvent: (event: WatchEvent) => void, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const leave = () => {
-        this.#watchers.delete(watcher);
-        signal.removeEventListener("abort", watcher.finish);
-      };
-      const watcher: Watcher = {
-        ids: new Set(jobs),
-        told: new Map(),
-        onEvent: (event) => {
-          onEvent(event);
-          if (event.type !== "finished") return;
-          leave();
-          resolve();
-        },
-        finish: () => {
-          leave();
-          reject(new SwarmError("INTERRUPTED", "the node is stopping, or nobody listens any more"));
-        },
-      };
-      if (signal.aborted || this.#isStopped) return watcher.finish();
-      signal.addEventListener("abort", watcher.finish, { once: true });
-      this.#watchers.add(watcher);
-      this.#tellWatcher(watcher);
-    });
+  /** Tells what becomes of some jobs, until none of them goes on. @throws SwarmError INTERRUPTED */
+  watch(request: WatchRequest, onEvent: (event: WatchEvent) => void, signal: AbortSignal): Promise<void> {
+    return this.#watchers.watch(request, onEvent, signal);
   }
 
   // What goes on.
 
   get #jobs(): readonly Job[] {
-    return [...this.#orders.values(), ...[...this.#lists.keys()].flatMap((path) => this.#listed.get(path) ?? [])];
+    return [...this.#orders.values(), ...this.#listed];
+  }
+
+  get #listed(): readonly Job[] {
+    return this.#lists.all.flatMap(({ jobs }) => jobs);
   }
 
   get #local(): LocalMoment {
@@ -333,8 +310,8 @@ export class Background {
     }
     const job = queued.find(({ id }) => id === next?.id);
     if (this.#run === undefined && next !== undefined && job !== undefined) this.#begin(job, next.fromOrigin);
-    this.#keepTicking(queued.length > 0 || this.#lists.size > 0);
-    for (const watcher of [...this.#watchers]) this.#tellWatcher(watcher);
+    this.#keepTicking(queued.length > 0 || this.#lists.all.length > 0);
+    this.#watchers.tell();
   }
 
   #begin(job: Job, fromOrigin: boolean): void {
@@ -394,64 +371,9 @@ export class Background {
 
   /** Looks at the clock on the wall and at the lists; by itself it does so now and then. Resolves when the lists were read. */
   async tick(): Promise<void> {
-    const looks = [...this.#lists.values()].map(({ watch }) => watch.look());
+    const looked = this.#lists.look();
     this.#decide();
-    await Promise.all(looks);
-  }
-
-  // Lists.
-
-  #openList(options: Pick<List, "path" | "hours" | "isConfigured">): List {
-    const { path } = options;
-    const watch = new ListWatch(path, (reading) => this.#readList(path, reading));
-    const list: List = { ...options, watch, problems: [] };
-    this.#lists.set(path, list);
-    return list;
-  }
-
-  #closeList(list: List): void {
-    this.#lists.delete(list.path);
-    this.#listed.delete(list.path);
-    list.watch.stop();
-  }
-
-  #readList(path: string, reading: ListReading): void {
-    const list = this.#lists.get(path);
-    if (list === undefined) return;
-    if (reading.kind === "text") this.#takeList(list, reading.text);
-    else {
-      const message = reading.kind === "missing" ? "the file is not there" : `it can't be read: ${reading.message}`;
-      list.problems = [{ line: 0, message: `${message}; what it named before goes on` }];
-    }
-    for (const { line, message } of list.problems) {
-      this.#deps.logger.warn({ list: path, ...(line === 0 ? {} : { line }) }, `a list of repos: ${message}`);
-    }
-    this.#decide();
-  }
-
-  /** What stays in the list goes on as it was; what was taken out is broken off; what is new gets its place. */
-  #takeList(list: List, text: string): void {
-    const { pulls, problems } = parsePrefetchList(text);
-    const before = new Map((this.#listed.get(list.path) ?? []).map((job) => [job.key, job]));
-    const jobs = pulls.map((pull) => {
-      const known = before.get(keyOf(pull));
-      return known ?? new Job(this.#newId(), pull, { list: list.path, hours: list.hours });
-    });
-    this.#listed.set(list.path, jobs);
-    list.problems = problems;
-    const [added, removed] = [
-      jobs.filter((job) => !before.has(job.key)),
-      [...before.values()].filter((job) => !jobs.includes(job)),
-    ];
-    const names = (some: readonly Job[]) => some.map(({ target }) => target);
-    this.#deps.events.emit({
-      type: "background",
-      action: "list",
-      path: list.path,
-      added: names(added),
-      removed: names(removed),
-      problems: problems.length,
-    });
+    await looked;
   }
 
   // Small things.
@@ -470,10 +392,10 @@ export class Background {
       : { ...view, between: formatDayHours(this.#options.hours) };
   }
 
-  /** @param undo called when it could not be written, before that is thrown */
-  async #save(undo: () => unknown = () => undefined): Promise<void> {
+  /** @param options.undo called when it could not be written, before that is thrown; `without`: a list that is to go */
+  async #save({ undo, without }: { readonly undo?: () => void; readonly without?: List } = {}): Promise<void> {
     const jobs = [...this.#orders.values()].filter(({ state }) => state !== "done");
-    const lists = [...this.#lists.values()].filter(({ isConfigured }) => !isConfigured);
+    const lists = this.#lists.all.filter((list) => !list.isConfigured && list !== without);
     try {
       await this.#deps.book.save({
         lastId: this.#lastId,
@@ -481,28 +403,13 @@ export class Background {
         lists: lists.map(({ path, hours }) => ({ path, ...betweenOf(hours) })),
       });
     } catch (error) {
-      undo();
+      undo?.();
       throw error;
     }
   }
 
   #tell(action: string, job: Job, more: Readonly<Record<string, unknown>> = {}): void {
     this.#deps.events.emit({ type: "background", action, job: job.id, target: job.target, ...more });
-  }
-
-  #tellWatcher({ ids, told, onEvent }: Watcher): void {
-    const jobs = new Map(this.#jobs.filter(({ id }) => ids.has(id)).map((job) => [job.id, job]));
-    for (const job of jobs.values()) {
-      const view = this.#view(job);
-      const news = JSON.stringify([view.state, view.reason, view.until, view.error]);
-      if (told.get(job.id) === news) continue;
-      told.set(job.id, news);
-      onEvent({ type: "job", job: view });
-    }
-    const states = [...ids].map((id) => jobs.get(id)?.state);
-    if (states.includes("queued")) return;
-    const count = (state: Job["state"] | undefined) => states.filter((one) => one === state).length;
-    onEvent({ type: "finished", done: count("done"), failed: count("failed"), cancelled: count(undefined) });
   }
 }
 
