@@ -23,13 +23,14 @@ export function drawLines({ title, xLabel, yLabel }: Chart, lines: readonly Line
   const points = lines.flatMap((line) => line.points);
   const maxX = Math.max(1e-9, ...points.map(([x]) => x));
   const maxY = Math.max(1e-9, ...points.map(([, y]) => y));
+  const marks = { x: marksUpTo(maxX), y: marksUpTo(maxY) };
   const toX = (x: number) => LEFT + (x / maxX) * (WIDTH - LEFT - RIGHT);
   const toY = (y: number) => HEIGHT - BOTTOM - (y / maxY) * (HEIGHT - TOP - BOTTOM);
   const paths = lines.map((line, index) => {
     const path = line.points.map(([x, y], at) => `${at === 0 ? "M" : "L"}${toX(x).toFixed(1)} ${toY(y).toFixed(1)}`);
-    return `<path d="${path.join("")}" fill="none" stroke="${colorOf(index)}" stroke-width="2"/>${legend(line.name, index)}`;
+    return `<path d="${path.join("")}" fill="none" stroke="${colorOf(index)}" stroke-width="2"${dashOf(index)}/>${legend(line.name, index)}`;
   });
-  return frame(title, [...axes(maxX, maxY, xLabel, yLabel, toX, toY), ...paths]);
+  return frame(title, [...axes(marks, xLabel, yLabel, toX, toY), ...paths]);
 }
 
 export interface Bar {
@@ -60,30 +61,34 @@ export function drawStackedBars(
     return [...rects, label];
   });
   const legends = partNames.map(legend);
-  return frame(title, [...axes(undefined, maxY, xLabel, yLabel, () => 0, toY), ...shapes, ...legends]);
+  return frame(title, [...axes({ x: [], y: marksUpTo(maxY) }, xLabel, yLabel, () => 0, toY), ...shapes, ...legends]);
+}
+
+/** Round numbers, about five of them. */
+function marksUpTo(max: number): readonly number[] {
+  const rough = max / 5;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10) * power;
+  return Array.from({ length: Math.floor(max / step + 1e-9) + 1 }, (_, at) => at * step);
 }
 
 function axes(
-  maxX: number | undefined,
-  maxY: number,
+  marks: { readonly x: readonly number[]; readonly y: readonly number[] },
   xLabel: string,
   yLabel: string,
   toX: (x: number) => number,
   toY: (y: number) => number,
 ): string[] {
-  const marks = [0, 0.25, 0.5, 0.75, 1];
   const right = WIDTH - RIGHT;
   return [
-    ...marks.map((share) => {
-      const y = toY(share * maxY).toFixed(1);
-      return `<path d="M${LEFT} ${y}H${right}" stroke="#ddd"/><text x="${LEFT - 6}" y="${y}" dy="4" text-anchor="end">${short(share * maxY)}</text>`;
+    ...marks.y.map((value) => {
+      const y = toY(value).toFixed(1);
+      return `<path d="M${LEFT} ${y}H${right}" stroke="#ddd"/><text x="${LEFT - 6}" y="${y}" dy="4" text-anchor="end">${short(value)}</text>`;
     }),
-    ...(maxX === undefined
-      ? []
-      : marks.map(
-          (share) =>
-            `<text x="${toX(share * maxX).toFixed(1)}" y="${HEIGHT - BOTTOM + 16}" text-anchor="middle">${short(share * maxX)}</text>`,
-        )),
+    ...marks.x.map((value) => {
+      const place = `x="${toX(value).toFixed(1)}" y="${HEIGHT - BOTTOM + 16}"`;
+      return `<text ${place} text-anchor="middle">${short(value)}</text>`;
+    }),
     `<text x="${(LEFT + right) / 2}" y="${HEIGHT - 8}" text-anchor="middle">${escapeXml(xLabel)}</text>`,
     `<text x="16" y="${(TOP + HEIGHT - BOTTOM) / 2}" text-anchor="middle" transform="rotate(-90 16 ${(TOP + HEIGHT - BOTTOM) / 2})">${escapeXml(yLabel)}</text>`,
   ];
@@ -103,6 +108,11 @@ function frame(title: string, shapes: readonly string[]): string {
     ...shapes,
     "</svg>\n",
   ].join("\n");
+}
+
+/** Each line but the first has gaps, through which one shows that runs beneath it. */
+function dashOf(index: number): string {
+  return index === 0 ? "" : ` stroke-dasharray="${14 - 3 * index} ${2 + 2 * index}"`;
 }
 
 function colorOf(index: number): string {
