@@ -177,7 +177,7 @@ class Ground {
       {},
       {
         evidence: { ask: (peer, about) => this.#ask(peer, about.shard) },
-        witnesses: { holders: () => [], isBanned: () => false },
+        witnesses: { holders: () => [], isBanned: () => false, isOnDuty: () => false },
         digests: {
           matches: async () => Promise.reject(new Error("a blob of several shards is not asked for as a whole")),
         },

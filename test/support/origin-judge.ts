@@ -8,7 +8,7 @@ export function originJudge(): Judge {
     {},
     {
       evidence: { ask: async () => Promise.reject(nobody()) },
-      witnesses: { holders: () => [], isBanned: () => false },
+      witnesses: { holders: () => [], isBanned: () => false, isOnDuty: () => false },
       digests: { matches: async () => Promise.reject(nobody()) },
     },
   );

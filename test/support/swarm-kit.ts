@@ -31,10 +31,13 @@ export async function freePort(): Promise<number> {
 
 export class SwarmKit {
   readonly #endpoint: string;
+  readonly #startNode: typeof startNode;
   readonly #nodes = new Set<KitNode>();
 
-  constructor(endpoint: string) {
+  /** @param start the node's own, of another build */
+  constructor(endpoint: string, start = startNode) {
     this.#endpoint = endpoint;
+    this.#startNode = start;
   }
 
   /** Starts a node that knows these addresses. */
@@ -47,7 +50,7 @@ export class SwarmKit {
     const p2pPort = await freePort();
     const events: KitEvent[] = [];
     const config = testConfig(folders, this.#endpoint, { noPeer: false, p2pPort, peers, ...more });
-    const node = await startNode(config, {
+    const node = await this.#startNode(config, {
       events: { emit: (event) => events.push(event as KitEvent) },
       logger: createSilentLogger(),
       ...(clockSpeed === undefined ? {} : { clock: fastClock(clockSpeed) }),

@@ -1,7 +1,8 @@
 "use strict";
 /**
  * The node, in one file and with what V8 made of it last time: to find and compile some six hundred small modules takes a second.
- * Run by itself, it only writes that cache, as the build does.
+ * Run by itself, it only writes that cache, as the build does. Given a module that exports `exercise`, it lets that use the node first:
+ * V8 compiles functions when they are first called, and the cache holds what is compiled.
  *
  * V8 refuses a cache of another version of itself. Then, as without one, the file is compiled, and the cache written anew if this
  * folder may be written to.
@@ -58,5 +59,16 @@ function run(script) {
 
 const script = compile();
 module.exports = run(script);
-if (require.main === module) writeCache(script);
+/** A cache that holds less is better than none. */
+async function exerciseAndWrite() {
+  try {
+    if (process.argv[2] !== undefined) await (await import(process.argv[2])).exercise(module.exports.startNode);
+  } catch (error) {
+    process.stderr.write(`warning: the node's code cache holds only what a start needs: ${error.stack}\n`);
+  }
+  writeCache(script);
+  process.exit();
+}
+
+if (require.main === module) void exerciseAndWrite();
 else if (script.cachedDataRejected !== false) setTimeout(() => writeCache(script), WRITE_AFTER_MS).unref();

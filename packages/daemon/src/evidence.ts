@@ -80,6 +80,8 @@ function wholeShelf(whole: WholeBlob, { hashes, own, proofs }: ShelfDeps): Evide
 export interface EvidenceRules {
   /** Peers that hold a shard and can be asked. */
   holders(blob: BlobId, shard: number): readonly NodeId[];
+  /** Whether it is for this node to fetch a shard from the origin. */
+  isOnDuty(blob: BlobId, shard: number): boolean;
   /** Whether a peer may hear of a blob. */
   mayHave(peer: NodeId, blob: BlobId): boolean;
 }
@@ -151,6 +153,7 @@ export class Evidence {
         witnesses: {
           holders: (blob, shard) => this.rules?.holders(blob, shard) ?? [],
           isBanned: (node) => this.peers?.isBanned(node) ?? false,
+          isOnDuty: (blob, shard) => this.rules?.isOnDuty(blob, shard) ?? false,
         },
       },
     );

@@ -141,6 +141,12 @@ export class Engine {
     return parts.filter((part) => isUsable(part.peer) && holdsShard(part, shard)).map((part) => part.peer.id);
   }
 
+  /** Whether it is for this node to fetch a shard from the origin, as far as it knows. */
+  isOnDuty(blob: BlobId, shard: number): boolean {
+    const session = this.#state.sessions.get(blob);
+    return session !== undefined && this.#swarmPlanner.isOnDuty(session, shard);
+  }
+
   /** How many bytes of a blob each peer that is up announces; whole shards only. */
   heldBytes(blob: BlobId): ReadonlyMap<NodeId, number> {
     const found = this.#state.catalog.find(blob);

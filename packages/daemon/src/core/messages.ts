@@ -35,6 +35,8 @@ export type Reason =
   | "retry"
   | "fallback"
   | "yield"
+  | "leave:silent"
+  | "leave:slow"
   | "step-down"
   | "peers-off"
   | "wait:duty-elsewhere"

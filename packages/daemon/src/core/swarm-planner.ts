@@ -162,6 +162,11 @@ export class SwarmPlanner {
     return this.#question(session, shard, true).order.first;
   }
 
+  /** Our own node is on duty for a shard, and may ask the origin. */
+  isOnDuty(session: Session, shard: number): boolean {
+    return session.originAllowed && this.#question(session, shard, true).order.place === 0;
+  }
+
   /** Somebody else could be on duty at the origin. */
   hasDeputy(session: Session): boolean {
     const blob = this.#state.catalog.find(session.blob);
@@ -172,6 +177,12 @@ export class SwarmPlanner {
   rootOf(session: Session, shard: number): NodeId | undefined {
     const blob = this.#state.catalog.find(session.blob);
     return blob && this.#rootOf(session, shard, blob)?.id;
+  }
+
+  /** Whether we would follow this peer again if we chose anew. */
+  isStillBest(session: Session, shard: number, peer: NodeId): boolean {
+    const { above, mayAsk } = this.#question(session, shard, true);
+    return above.find((id) => mayAsk(id)) === peer;
   }
 
   /** Another holder of a shard, for a second try beside the attempt from `besides`. */

@@ -307,12 +307,57 @@ test("a follower whose source is silent for half a second goes over to a new roo
   assert.deepEqual([silent.isOver, flowing.isOver], [true, false]);
 });
 
+test("nobody is left only to be asked again: a silent source that is still the one to follow waits itself", () => {
+  const others = ["a", "b", "c", "d"].map(parseNodeId);
+  const bench = coldWith(others);
+  const relays = bench.underWay.filter(({ reason }) => reason === "relay");
+  bench.runTo(800);
+  for (const peer of others) {
+    bench.hear(peer, { rooted: relays.filter(({ shard }) => others[shard % 4] === peer).map(({ shard }) => shard) });
+  }
+  const left = relays.filter(({ isOver }) => isOver);
+  assert.ok(left.length > 0 && left.length < relays.length, `${left.length} of ${relays.length} left`);
+  for (const { shard, from } of left) {
+    const now = bench.underWay.find((flight) => flight.shard === shard);
+    assert.notEqual(now?.from, from);
+  }
+});
+
+/** Brings all that is under way at this pace, until so long after now. */
+function flowFor(bench: Bench, forMs: number, bytesPerMs: (flight: Flight) => number): void {
+  for (const untilMs = bench.nowMs + forMs; bench.nowMs < untilMs; ) {
+    bench.runTo(bench.nowMs + 250);
+    for (const flight of bench.underWay) {
+      const left = (flight.shard + 1) * SHARD - flight.positionBytes;
+      const bytes = Math.min(left, Math.round(250 * bytesPerMs(flight)));
+      if (bytes > 0) bench.flow(flight, bytes);
+      if (bytes === left) bench.complete(flight);
+    }
+  }
+}
+
+test("what we fetch for others and crawls over one connection is tried over another, from the byte reached, by ourselves", () => {
+  const bench = coldWith([A]);
+  flowFor(bench, 12_000, () => SHARD / 4_000);
+  const ours = () => bench.underWay.filter(({ from }) => from === "origin");
+  const [unlucky, ...others] = ours();
+  assert.ok(unlucky !== undefined && others.length > 0);
+  flowFor(bench, 9_000, (flight) => (flight === unlucky ? 10 : SHARD / 4_000));
+  assert.equal(unlucky.isOver, true);
+  const again = bench.flights.filter(({ reason }) => reason === "retry");
+  assert.deepEqual(
+    again.map(({ shard, from }) => ({ shard, from })),
+    [{ shard: unlucky.shard, from: "origin" }],
+  );
+});
+
 test("a relay far from the root is waited for longer than one that holds the shard", () => {
   const bench = coldWith([A]);
   const [relay] = bench.underWay.filter(({ reason }) => reason === "relay");
   assert.ok(relay !== undefined);
-  bench.runTo(relay.atMs + 2_800);
+  // The first of all: five seconds, and half as many more for the one behind the root.
+  bench.runTo(relay.atMs + 7_400);
   assert.equal(relay.isOver, false);
-  bench.runTo(relay.atMs + 4_200);
+  bench.runTo(relay.atMs + 7_800);
   assert.equal(relay.isOver, true);
 });

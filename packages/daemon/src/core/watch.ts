@@ -61,7 +61,10 @@ export class Watch {
     for (const attempt of [...this.#state.attempts.values()]) {
       if (attempt.isCancelled || attempt.session.phase !== "fetching") continue;
       this.#keepPace(attempt);
-      if (attempt.source.kind !== "peer") continue;
+      if (attempt.source.kind !== "peer") {
+        this.#tryAgainIfUnlucky(attempt);
+        continue;
+      }
       // All bytes are there: what they rest on is being found out, which has deadlines of its own.
       if (attempt.positionBytes >= attempt.endBytes) continue;
       if (this.#giveUpIfStalled(attempt) || this.#takeOver(attempt, firstShard(attempt))) continue;
@@ -95,9 +98,14 @@ export class Watch {
   #goOver(attempt: Attempt, shard: number): void {
     const { source, session } = attempt;
     const isSlow = this.#slownessOf(attempt) !== undefined && this.#crawls(attempt);
-    if (source.kind !== "peer" || (!isSlow && this.#state.awakeMs - attempt.progressMs <= IDLE_MS)) return;
+    if (source.kind !== "peer") return;
+    if (!isSlow) {
+      if (this.#state.awakeMs - attempt.progressMs <= IDLE_MS) return;
+      // It waits itself: whoever stands next to the root goes over, the others stay behind him.
+      if (this.#planner.isStillBest(session, shard, source.peer)) return;
+    }
     if (isSlow) session.notes.avoid(shard, source.peer, "failed", this.#state.nowMs + SLOW_AVOIDED_MS);
-    this.#lifecycle.cancel(attempt);
+    this.#leave(attempt, isSlow ? "leave:slow" : "leave:silent");
   }
 
   #yieldTo(attempt: Attempt, shard: number, peer: Peer): void {
@@ -135,7 +143,21 @@ export class Watch {
   #streamOf(attempt: Attempt): Stream {
     const { source } = attempt;
     const isFromOrigin = source.kind === "origin";
-    return { from: isFromOrigin ? "origin" : source.peer, isFromOrigin, crawls: this.#isOverdue(attempt) };
+    const isSecondTry = attempt.reason === "retry";
+    return { from: isFromOrigin ? "origin" : source.peer, isFromOrigin, isSecondTry, crawls: this.#isOverdue(attempt) };
+  }
+
+  /**
+   * What we fetch for the others crawls over one connection and may flow over another: that costs nobody anything. Whoever took the shard
+   * over from us would have to fetch again what he can't tell from our mistakes.
+   */
+  #tryAgainIfUnlucky(attempt: Attempt): void {
+    const { session, source, pull } = attempt;
+    const shard = firstShard(attempt);
+    if (!attempt.isRoot || attempt.reason === "retry" || shard !== lastShard(attempt)) return;
+    if (this.#state.originInFlight >= this.#state.originRequests || !this.#isOverdue(attempt)) return;
+    this.#lifecycle.cancel(attempt);
+    this.#fetching.start({ session, first: shard, last: shard, source, reason: "retry", pull, isRoot: true, place: 0 });
   }
 
   /** A peer says that it became slow: what it still has to get itself comes sooner from those that stand before us now. */
@@ -143,15 +165,17 @@ export class Watch {
     if (!this.#state.fitness.isFit(this.#state.nowMs)) return;
     for (const attempt of [...this.#state.attempts.values()]) {
       const { source, reason } = attempt;
-      if (source.kind === "peer" && source.peer === id && reason === "relay") this.#lifecycle.cancel(attempt);
+      if (source.kind === "peer" && source.peer === id && reason === "relay") this.#leave(attempt, "leave:slow");
     }
   }
 
   #giveUpIfStalled(attempt: Attempt): boolean {
     const idleMs = this.#state.awakeMs - attempt.progressMs;
-    if (idleMs < stallAfterMs(this.#state.gapsMs.at(0.95), attempt.place)) return false;
+    const { gapsMs, relayMs } = this.#state;
+    const isFirst = isPaced(attempt) && relayMs.at(0.5) === 0;
+    if (idleMs < stallAfterMs({ p95GapMs: gapsMs.at(0.95), place: attempt.place, isFirst })) return false;
     if (attempt.source.kind === "peer") this.#faults.blame(attempt, attempt.source.peer);
-    this.#lifecycle.cancel(attempt);
+    this.#leave(attempt, "leave:silent");
     return true;
   }
 
@@ -190,8 +214,14 @@ export class Watch {
     if (this.#state.awakeMs - attempt.pace.sinceMs < patienceMs || !this.#crawls(attempt)) return false;
     session.notes.avoid(shard, source.peer, "failed", this.#state.nowMs + SLOW_AVOIDED_MS);
     this.#faults.crawled(source.peer);
-    this.#lifecycle.cancel(attempt);
+    this.#leave(attempt, "leave:slow");
     return true;
+  }
+
+  #leave(attempt: Attempt, reason: "leave:silent" | "leave:slow"): void {
+    const { session, source } = attempt;
+    this.#lifecycle.cancel(attempt);
+    this.#state.emit({ type: "decision", blob: session.blob, shard: firstShard(attempt), reason, source });
   }
 
   #keepPace(attempt: Attempt): void {

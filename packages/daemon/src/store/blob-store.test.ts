@@ -58,7 +58,7 @@ const judge = new Judge(
   {},
   {
     evidence: { ask: nobody },
-    witnesses: { holders: () => [], isBanned: () => false },
+    witnesses: { holders: () => [], isBanned: () => false, isOnDuty: () => false },
     digests: { matches: nobody },
   },
 );

@@ -12,7 +12,7 @@ interface Cancellable {
 /** A thread takes some MB, and 50 ms to start: a pull asks a few times within a second, then nobody for hours. */
 const IDLE_MS = 10_000;
 /** Orders that the thread has at a time: it never waits for the next, and what is given up is given up soon. */
-const MOST_AHEAD = 8;
+const MOST_AHEAD = 4;
 
 interface Job {
   readonly order: ScanOrder;
@@ -64,7 +64,9 @@ export class ScanThread {
 
   #post(): void {
     while (this.#posted.size < MOST_AHEAD) {
-      const job = this.#waiting.shift();
+      // Who looks at repos has a pull that waits; who learns what blobs there are is in no hurry.
+      const urgent = this.#waiting.findIndex(({ order }) => order.kind === "repo");
+      const [job] = this.#waiting.splice(Math.max(0, urgent), 1);
       if (job === undefined) return;
       this.#posted.set(job.order.id, job);
       this.#getWorker().postMessage(job.order);

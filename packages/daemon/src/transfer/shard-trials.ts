@@ -22,8 +22,8 @@ export interface ShardTrialsDeps {
   readonly onFailed: () => void;
 }
 
-/** Read and hashed at a time: fits the second-level cache, and leaves the event loop its turns. */
-const READ_BYTES = 256 * 1024;
+/** Read and hashed at a time. On a busy machine each piece waits for its turns, so not too many; a millisecond's work for the event loop. */
+const READ_BYTES = 2 * 1024 * 1024;
 
 export class ShardTrials {
   readonly #order: TransferOrder;

@@ -223,4 +223,48 @@ describe("Transfers", () => {
     assert.equal(reports.length, 1);
     assert.ok(reports[0]?.type === "ended" && reports[0].fault?.code === "INTERRUPTED");
   });
+
+  for (const { id, bytes, reads } of [
+    { id: "left without a byte of it", bytes: 0, reads: 0 },
+    { id: "left a part of it", bytes: 100, reads: 1 },
+  ]) {
+    it(`reads a shard again to hash it only if a rival wrote to it: one that ${id}`, async () => {
+      const content = pattern(1_000);
+      const sink = new MemorySink(1_000, 1_000);
+      let readsDone = 0;
+      sink.read = async (positionBytes, target) => {
+        readsDone += 1;
+        sink.bytes.copy(target, 0, positionBytes);
+      };
+      const ended = new Map<number, () => void>();
+      const over = (attempt: number) => new Promise<void>((resolve) => ended.set(attempt, resolve));
+      const transfers = new Transfers({
+        newHasher,
+        judge,
+        report: ({ type, attempt }) => {
+          if (type === "ended") ended.get(attempt)?.();
+        },
+      });
+      const order = { blob: BLOB, from: { kind: "origin" }, startBytes: 0, endBytes: 1_000, sink } as const;
+      let goOn: () => void = () => undefined;
+      const held = new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+      const whole = sourceOf(content, [1_000]);
+      const late: RangeSource = {
+        read: async (...args) => {
+          await held;
+          await whole.read(...args);
+        },
+      };
+      const [rivalIsOver, isOver] = [over(1), over(2)];
+      transfers.begin({ ...order, attempt: 1, source: sourceOf(content, [100], bytes) });
+      transfers.begin({ ...order, attempt: 2, source: late });
+      await rivalIsOver;
+      goOn();
+      await isOver;
+      assert.equal(readsDone, reads);
+      assert.equal(sink.notes.at(-1), `0 whole ${sha(content)}`);
+    });
+  }
 });

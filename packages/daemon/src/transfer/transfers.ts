@@ -33,8 +33,14 @@ export interface TransfersDeps {
 interface Running {
   readonly order: TransferOrder;
   readonly abort: AbortController;
-  /** Shards that others write to as well: what is in the file is a mixture. */
-  readonly shared: Set<number>;
+  /** Those that ran at the same time and had shards in common with it. */
+  readonly rivals: Running[];
+  /** The shard that it goes on with was begun by others: what is in the file is a mixture. */
+  readonly resumed: Set<number>;
+  /** Everything below, from the start of the order on, was written by this attempt. */
+  positionBytes: number;
+  /** Nothing more will be written. */
+  isOver: boolean;
   done: Promise<void>;
 }
 
@@ -52,10 +58,14 @@ export class Transfers {
     const running: Running = {
       order,
       abort: new AbortController(),
-      shared: this.#share(order),
+      rivals: [],
+      resumed: new Set(),
+      positionBytes: order.startBytes,
+      isOver: false,
       done: Promise.resolve(),
     };
-    this.#dropStale(order, running.shared);
+    this.#introduce(running);
+    this.#dropStale(running);
     this.#running.set(order.attempt, running);
     running.done = this.#run(running).finally(() => this.#running.delete(order.attempt));
   }
@@ -72,48 +82,44 @@ export class Transfers {
     await Promise.all(running.map(({ done }) => done));
   }
 
-  /** The shards that others who write now have in common with this order; they are told, too. */
-  #share(order: TransferOrder): Set<number> {
-    const shared = new Set<number>();
+  /** Those who write to some of its shards now and it are rivals of each other. */
+  #introduce(running: Running): void {
+    const mine = new Set(shardsOf(running.order));
     for (const other of this.#running.values()) {
-      if (other.order.sink !== order.sink) continue;
-      const mine = new Set(shardsOf(order));
-      for (const shard of shardsOf(other.order)) {
-        if (!mine.has(shard)) continue;
-        shared.add(shard);
-        other.shared.add(shard);
-      }
+      if (other.order.sink !== running.order.sink || !shardsOf(other.order).some((shard) => mine.has(shard))) continue;
+      running.rivals.push(other);
+      other.rivals.push(running);
     }
-    return shared;
   }
 
   /**
    * What lies in the file where an order begins was given up by whoever gave the order: it is to be written anew. But for the rest of a
    * first shard that the order goes on with: that was written before, and the last word on it is what the file holds.
    */
-  #dropStale(order: TransferOrder, shared: Set<number>): void {
+  #dropStale({ order, rivals, resumed }: Running): void {
     const { sink, startBytes } = order;
+    const taken = new Set(rivals.flatMap((rival) => shardsOf(rival.order)));
     const stale: number[] = [];
     for (const shard of shardsOf(order)) {
       const from = Math.max(startBytes, shardStart(shard, sink.shardBytes));
-      if (shared.has(shard) || sink.filledUpTo(from) === from) continue;
+      if (taken.has(shard) || sink.filledUpTo(from) === from) continue;
       if (from === shardStart(shard, sink.shardBytes)) stale.push(shard);
-      else shared.add(shard);
+      else resumed.add(shard);
     }
     if (stale.length > 0) void sink.discard(stale);
   }
 
-  async #run({ order, abort, shared }: Running): Promise<void> {
-    const { attempt, startBytes } = order;
+  async #run(running: Running): Promise<void> {
+    const { order, abort } = running;
+    const { attempt } = order;
     const { signal } = abort;
-    let positionBytes = startBytes;
     const proofs = this.#openProofs(order);
     const trials = new ShardTrials(
       order,
       {
         ...this.#deps,
         proofs,
-        isShared: (shard) => shared.has(shard),
+        isShared: (shard) => isShared(running, shard),
         onChecked: (shard) => this.#deps.report({ type: "checked", attempt, shard }),
         onCompared: (bytes) => this.#deps.onCompared?.(order.blob, bytes),
         onFailed: () => abort.abort(),
@@ -124,13 +130,14 @@ export class Transfers {
     signal.addEventListener("abort", close, { once: true });
     const events: RangeWriterEvents = {
       onWritten: (written) => {
-        trials.arrived(positionBytes, written);
-        positionBytes = written;
-        this.#deps.report({ type: "progress", attempt, positionBytes });
+        trials.arrived(running.positionBytes, written);
+        running.positionBytes = written;
+        this.#deps.report({ type: "progress", attempt, positionBytes: written });
       },
       onWhole: (shard, hash) => trials.whole(shard, hash),
     };
     let error = await this.#fetch(order, proofs, events, signal);
+    running.isOver = true;
     const verdict = await trials.settle();
     signal.removeEventListener("abort", close);
     // A shard that is not what it should be explains a broken stream, not the other way round.
@@ -138,6 +145,7 @@ export class Transfers {
     const fault = error === undefined ? undefined : toFault(error);
     if (fault?.code === "PEER_TAINTED") proofs?.doubt();
     proofs?.close();
+    const { positionBytes } = running;
     if (fault !== undefined) this.#dropWrong(order, fault, positionBytes);
     this.#deps.report({ type: "ended", attempt, positionBytes, ...(fault === undefined ? {} : { fault }) });
   }
@@ -192,6 +200,15 @@ export class Transfers {
     const proven = proofs && new ProvenStream(startBytes, { writer, proofs, sink });
     return fetchInto(writer, proven ?? writer, order, signal);
   }
+}
+
+/** What is in the file of this shard may not be what this attempt has written. Rivals that left without a byte of it don't matter. */
+function isShared({ resumed, rivals }: Running, shard: number): boolean {
+  if (resumed.has(shard)) return true;
+  return rivals.some(({ order, isOver, positionBytes }) => {
+    if (!shardsOf(order).includes(shard)) return false;
+    return !isOver || positionBytes > Math.max(order.startBytes, shardStart(shard, order.sink.shardBytes));
+  });
 }
 
 function shardsOf({ startBytes, endBytes, sink }: TransferOrder): number[] {

@@ -6,6 +6,7 @@ const CASES: readonly {
   readonly id: string;
   readonly p95GapMs: number;
   readonly place: number;
+  readonly isFirst?: boolean;
   readonly expectedMs: number;
 }[] = [
   { id: "before anything is known, a root has two seconds", p95GapMs: 0, place: 0, expectedMs: 2_000 },
@@ -14,7 +15,9 @@ const CASES: readonly {
   { id: "but never more than five seconds", p95GapMs: 60_000, place: 0, expectedMs: 5_000 },
   { id: "who follows the root has half as much again", p95GapMs: 0, place: 1, expectedMs: 3_000 },
   { id: "those further down notice one after the other", p95GapMs: 0, place: 7, expectedMs: 5_000 },
+  { id: "the first relays have all the time there is", p95GapMs: 0, place: 0, isFirst: true, expectedMs: 5_000 },
+  { id: "and those behind them more", p95GapMs: 0, place: 1, isFirst: true, expectedMs: 7_500 },
 ];
 
-for (const { id, p95GapMs, place, expectedMs } of CASES)
-  test(id, () => assert.equal(stallAfterMs(p95GapMs, place), expectedMs));
+for (const { id, p95GapMs, place, isFirst = false, expectedMs } of CASES)
+  test(id, () => assert.equal(stallAfterMs({ p95GapMs, place, isFirst }), expectedMs));

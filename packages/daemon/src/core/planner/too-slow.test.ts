@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isTooSlow, type Stream } from "./too-slow.js";
 
-const stream = (from: string, crawls: boolean): Stream => ({ from, crawls, isFromOrigin: from === "origin" });
+const stream = (from: string, crawls: boolean, isSecondTry = false): Stream => {
+  return { from, crawls, isFromOrigin: from === "origin", isSecondTry };
+};
 const crawling = (...from: string[]) => from.map((one) => stream(one, true));
 const flowing = (...from: string[]) => from.map((one) => stream(one, false));
 
@@ -10,9 +12,24 @@ const CASES: readonly { readonly id: string; readonly streams: readonly Stream[]
   { id: "nothing is under way", streams: [], expected: false },
   { id: "all flows", streams: flowing("origin", "a", "b"), expected: false },
   {
-    id: "what others wait for crawls, whatever else flows",
-    streams: [...crawling("origin"), ...flowing("a", "b", "c")],
+    id: "all that others wait for crawls, whatever else flows",
+    streams: [...crawling("origin", "origin"), ...flowing("a", "b", "c")],
     expected: true,
+  },
+  {
+    id: "one connection may be unlucky",
+    streams: [...crawling("origin"), ...flowing("a", "b", "c")],
+    expected: false,
+  },
+  {
+    id: "the other connection is no better",
+    streams: [stream("origin", true, true), ...flowing("a", "b", "c")],
+    expected: true,
+  },
+  {
+    id: "others of our connections flow",
+    streams: [stream("origin", true, true), ...flowing("origin", "a")],
+    expected: false,
   },
   {
     id: "nearly all crawls, from several peers",

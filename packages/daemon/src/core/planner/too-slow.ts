@@ -14,15 +14,21 @@ export interface Stream {
   readonly isFromOrigin: boolean;
   /** It is long overdue, and far slower than usual. */
   readonly crawls: boolean;
+  /** Over another connection than at first. */
+  readonly isSecondTry: boolean;
 }
 
 /**
- * What we fetch from the origin ourselves is enough to tell: the others wait for it, whosever fault it is. Else nearly all has to crawl,
- * from several peers.
+ * What we fetch from the origin ourselves is enough to tell, if all of it crawls: the others wait for it, whosever fault it is. A single
+ * connection may be unlucky among the many that share the origin's line, so it is given a second try. Else nearly all has to crawl, from
+ * several peers.
  */
 export function isTooSlow(streams: readonly Stream[]): boolean {
+  const ours = streams.filter(({ isFromOrigin }) => isFromOrigin);
+  if (ours.length > 0 && ours.every(({ crawls }) => crawls)) {
+    if (ours.length > 1 || ours.some(({ isSecondTry }) => isSecondTry)) return true;
+  }
   const crawling = streams.filter(({ crawls }) => crawls);
-  if (crawling.some(({ isFromOrigin }) => isFromOrigin)) return true;
   if (crawling.length < LEAST_STREAMS || crawling.length < streams.length * MOST) return false;
   return new Set(crawling.map(({ from }) => from)).size >= LEAST_SOURCES;
 }

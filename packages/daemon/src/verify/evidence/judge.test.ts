@@ -129,6 +129,7 @@ describe("a shard from a peer", () => {
           witnesses: {
             holders: () => [SENDER.node, OTHER.node],
             isBanned: (node) => more.isRootBanned === true && node === ROOT.node,
+            isOnDuty: () => false,
           },
           digests: { matches: async () => assert.fail("a shard of several is no whole file") },
           onConflict: ({ signers }) => conflicts.push(signers.length),
@@ -155,7 +156,7 @@ describe("a shard from a peer", () => {
       {},
       {
         evidence: { ask: async () => assert.fail("nobody is asked") },
-        witnesses: { holders: () => [], isBanned: () => false },
+        witnesses: { holders: () => [], isBanned: () => false, isOnDuty: () => false },
         digests: { matches: async () => asked.push(true) === 1 },
       },
     );
@@ -206,7 +207,7 @@ describe("a shard from a peer", () => {
               return { items: [...proofs, ...words], isTainted: false };
             },
           },
-          witnesses: { holders: () => [SENDER.node, OTHER.node], isBanned: () => false },
+          witnesses: { holders: () => [SENDER.node, OTHER.node], isBanned: () => false, isOnDuty: () => false },
           digests: { matches: async () => assert.fail("a shard of several is no whole file") },
           proofs: { check: async () => isRight },
         },
@@ -223,7 +224,7 @@ describe("a shard from a peer", () => {
 
   it("that was held against a proof as it came counts, unless something else is in the file", () => {
     const nobody = { ask: async () => assert.fail("nobody is asked") };
-    const witnesses = { holders: () => [], isBanned: () => false };
+    const witnesses = { holders: () => [], isBanned: () => false, isOnDuty: () => false };
     const judge = new Judge({}, { evidence: nobody, witnesses, digests: { matches: async () => false } });
     assert.equal(judge.fromProof(ABOUT, { hash: RIGHT, sentHash: RIGHT }).ground.kind, "proof");
     assert.throws(() => judge.fromProof(ABOUT, { hash: WRONG, sentHash: RIGHT }), { code: "PEER_TAINTED" });
@@ -234,7 +235,7 @@ describe("a shard from a peer", () => {
       {},
       {
         evidence: { ask: () => new Promise(() => undefined) },
-        witnesses: { holders: () => [], isBanned: () => false },
+        witnesses: { holders: () => [], isBanned: () => false, isOnDuty: () => false },
         digests: { matches: async () => true },
       },
     );
@@ -243,4 +244,32 @@ describe("a shard from a peer", () => {
     trial.close();
     await assert.rejects(concluded, { code: "INTERRUPTED" });
   });
+
+  const thinking = new Promise<EvidenceReply>(() => undefined);
+  const judgeWhileItThinks = (other: Reply, isOnDuty: boolean) =>
+    new Judge(
+      { lookMs: 5, dutyMs: 20, senderMs: 60 },
+      {
+        evidence: { ask: (peer) => (peer === SENDER.node ? thinking : toReply(other)) },
+        witnesses: { holders: () => [SENDER.node, OTHER.node], isBanned: () => false, isOnDuty: () => isOnDuty },
+        digests: { matches: async () => true },
+      },
+    );
+  const THINKING: readonly { id: string; other: Reply; isOnDuty: boolean; expected: string }[] = [
+    { id: "counts by another's word", other: [says(RIGHT)], isOnDuty: false, expected: "attestation" },
+    { id: "is for the one on duty to ask for", other: [], isOnDuty: true, expected: "PEER_BUSY" },
+    { id: "is given up by the others in the end", other: [], isOnDuty: false, expected: "PEER_UNPROVEN" },
+    { id: "is not refuted by another's word", other: [says(WRONG)], isOnDuty: true, expected: "PEER_BUSY" },
+  ];
+  for (const { id, other, isOnDuty, expected } of THINKING) {
+    it(`whose sender can't tell yet ${id}`, async () => {
+      const trial = judgeWhileItThinks(other, isOnDuty).open({ ...ABOUT, peer: SENDER.node, path: "/nowhere" });
+      const outcome = await trial.conclude({ hash: RIGHT, sentHash: RIGHT }).then(
+        ({ ground }) => ground.kind,
+        (error: SwarmError) => error.code,
+      );
+      trial.close();
+      assert.equal(outcome, expected);
+    });
+  }
 });

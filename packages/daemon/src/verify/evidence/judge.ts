@@ -30,6 +30,10 @@ export interface JudgeOptions {
   readonly senderMs?: number;
   /** … and for each other peer that is asked instead. */
   readonly otherMs?: number;
+  /** While the sender thinks, it is looked this often whether somebody else can tell. */
+  readonly lookMs?: number;
+  /** If it is for this node to fetch the shard from its source, nobody else may be able to tell: it waits no longer than this. */
+  readonly dutyMs?: number;
 }
 
 export interface JudgeDeps {
@@ -42,6 +46,9 @@ export interface JudgeDeps {
 
 const SENDER_MS = 30_000;
 const OTHER_MS = 3_000;
+const LOOK_MS = 1_000;
+/** A root that compares what it has of others with the origin takes a second or two. */
+const DUTY_MS = 4_000;
 /** A shard that so many holders can't vouch for is better fetched anew. */
 const MOST_OTHERS = 3;
 
@@ -52,7 +59,7 @@ export class Judge {
   readonly #distrusted = new Map<BlobId, Set<NodeId>>();
 
   constructor(opts: JudgeOptions, deps: JudgeDeps) {
-    this.#opts = { senderMs: SENDER_MS, otherMs: OTHER_MS, ...opts };
+    this.#opts = { senderMs: SENDER_MS, otherMs: OTHER_MS, lookMs: LOOK_MS, dutyMs: DUTY_MS, ...opts };
     this.#deps = deps;
   }
 
@@ -112,20 +119,42 @@ export class Trial {
    * All bytes of the shard are in the file.
    *
    * @throws SwarmError PEER_CORRUPT: the sender's bytes are not what it brings evidence for, or its evidence is forged. PEER_TAINTED: the
-   *   bytes are wrong, and it is not this sender's fault. PEER_UNPROVEN: nobody vouches for them. INTERRUPTED when closed.
+   *   bytes are wrong, and it is not this sender's fault. PEER_UNPROVEN: nobody vouches for them. PEER_BUSY: nobody does so far, and it is
+   *   for this node to ask the origin. INTERRUPTED when closed.
    */
   async conclude(arrived: Arrived): Promise<Checked> {
-    const { arrival, reply } = { arrival: this.#arrival, reply: this.#reply };
+    const reply = this.#reply;
     if (reply === undefined) return this.#byDigest(arrived);
-    const answer = await this.#within(reply, this.#opts.senderMs);
-    this.#abort.signal.throwIfAborted();
-    if (!(answer instanceof SwarmError)) {
-      if (answer.isTainted)
+    const asked = new Set([this.#arrival.peer]);
+    const found =
+      (await this.#hearSender(reply, arrived, asked)) ?? (await this.#askOthers(arrived, asked, this.#opts.otherMs));
+    if (found === undefined) throw unproven(this.#arrival, "");
+    return found;
+  }
+
+  /**
+   * Nodes that wait for each other's word would wait for ever, if the one that fetched the shard is not the root any more: so others that
+   * hold it now are asked meanwhile, and the one on duty waits for nobody.
+   */
+  async #hearSender(
+    reply: Promise<EvidenceReply | SwarmError>,
+    arrived: Arrived,
+    asked: Set<NodeId>,
+  ): Promise<Checked | undefined> {
+    const { arrival, opts } = { arrival: this.#arrival, opts: this.#opts };
+    for (let waitedMs = 0; waitedMs < opts.senderMs; waitedMs += opts.lookMs) {
+      const answer = await this.#within(reply, Math.min(opts.lookMs, opts.senderMs - waitedMs));
+      if (answer instanceof SwarmError) return undefined;
+      if (answer?.isTainted === true)
         throw new SwarmError("PEER_TAINTED", `${arrival.peer} sent ${nameOf(arrival)}, and took it back`);
-      const found = await this.#hear(arrived, answer.items, arrival.peer);
+      if (answer !== undefined) return this.#hear(arrived, answer.items, arrival.peer);
+      const found = await this.#askOthers(arrived, asked, opts.lookMs);
       if (found !== undefined) return found;
+      if (waitedMs + opts.lookMs >= opts.dutyMs && this.#deps.witnesses.isOnDuty(arrival.blob, arrival.shard)) {
+        throw new SwarmError("PEER_BUSY", `${arrival.peer} can't tell yet what ${nameOf(arrival)} rests on`);
+      }
     }
-    return this.#askOthers(arrived);
+    return undefined;
   }
 
   /** Nothing more is waited for; a `conclude` under way ends with INTERRUPTED. */
@@ -183,17 +212,22 @@ export class Trial {
     throw new SwarmError("PEER_CORRUPT", `${from} sent bytes that its proof refutes for ${nameOf(this.#arrival)}`);
   }
 
-  async #askOthers(arrived: Arrived): Promise<Checked> {
-    const { blob, shard, peer } = this.#arrival;
-    const others = this.#deps.witnesses.holders(blob, shard).filter((one) => one !== peer);
-    for (const other of others.slice(0, MOST_OTHERS)) {
-      const reply = await this.#within(this.#ask(other, this.#abort.signal), this.#opts.otherMs);
-      this.#abort.signal.throwIfAborted();
-      if (reply instanceof SwarmError) continue;
-      const found = await this.#hear(arrived, reply.items, other);
+  /** Each other that holds the shard now is asked once. */
+  async #askOthers(arrived: Arrived, asked: Set<NodeId>, deadlineMs: number): Promise<Checked | undefined> {
+    const { blob, shard } = this.#arrival;
+    for (const other of this.#deps.witnesses.holders(blob, shard)) {
+      if (asked.has(other) || asked.size > MOST_OTHERS) continue;
+      asked.add(other);
+      const reply = await this.#within(this.#ask(other, this.#abort.signal), deadlineMs);
+      if (reply === undefined || reply instanceof SwarmError) continue;
+      const found = await this.#hear(arrived, reply.items, other).catch((error: unknown) => {
+        // Another's word for another content: the next may know better.
+        if (toSwarmError(error).code !== "PEER_UNPROVEN") throw error;
+        return undefined;
+      });
       if (found !== undefined) return found;
     }
-    throw unproven(this.#arrival, "");
+    return undefined;
   }
 
   #ask(peer: NodeId, signal: AbortSignal): Promise<EvidenceReply | SwarmError> {
@@ -203,14 +237,18 @@ export class Trial {
       .catch((error: unknown) => toSwarmError(error));
   }
 
-  /** Who does not answer in time has not answered. */
-  async #within(reply: Promise<EvidenceReply | SwarmError>, deadlineMs: number): Promise<EvidenceReply | SwarmError> {
+  /** `undefined`: no answer in time. @throws SwarmError INTERRUPTED when closed */
+  async #within(
+    reply: Promise<EvidenceReply | SwarmError>,
+    deadlineMs: number,
+  ): Promise<EvidenceReply | SwarmError | undefined> {
     const { signal } = this.#abort;
     let giveUp: () => void = () => undefined;
     const timer = setTimeout(() => giveUp(), deadlineMs);
     try {
-      return await new Promise((resolve) => {
-        giveUp = () => resolve(new SwarmError("PEER_STALLED", "no evidence in time"));
+      return await new Promise((resolve, reject) => {
+        giveUp = () => (signal.aborted ? reject(signal.reason) : resolve(undefined));
+        if (signal.aborted) giveUp();
         signal.addEventListener("abort", giveUp, { once: true });
         void reply.then(resolve);
       });

@@ -26,6 +26,8 @@ export interface Witnesses {
   /** Peers that hold a shard, best first. */
   holders(blob: BlobId, shard: number): readonly NodeId[];
   isBanned(node: NodeId): boolean;
+  /** Whether it is for this node to fetch a shard from the origin, as far as it knows. */
+  isOnDuty(blob: BlobId, shard: number): boolean;
 }
 
 /** Holds a shard in a file against a proof. */

@@ -51,9 +51,8 @@ export class Ledger {
     return false;
   }
 
-  /** The revision goes. */
-  remove(revision: CachedRevision): void {
-    const freedBytes = this.weigh(revision);
+  /** The revision goes; `freedBytes` as {@link weigh} said. */
+  remove(revision: CachedRevision, freedBytes: number): void {
     this.usedBytes -= freedBytes;
     this.freeBytes += freedBytes;
     this.freedBytes += freedBytes;

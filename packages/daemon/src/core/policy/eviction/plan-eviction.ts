@@ -74,13 +74,15 @@ function dropBytes(draft: Draft): void {
   if (findBytesPressure(ledger, bounds, newcomer, "high") === undefined) return;
   const next = new NextVictim(cache.order);
   const sharers: CachedRevision[] = [];
+  const hasRemoved = victims.length > 0;
+  let isUrgent = true;
   for (let mark: Mark = "low"; ; ) {
     const pressure = findBytesPressure(ledger, bounds, newcomer, mark);
     if (pressure === undefined) return;
     const candidate = next.pop();
     if (candidate === undefined) break;
     const { revision } = candidate;
-    if (ledger.isRemoved(revision)) continue;
+    if (hasRemoved && ledger.isRemoved(revision)) continue;
     const isLastCopy = ledger.isLastCopy(revision);
     if (isLastCopy && !candidate.isLastCopy) {
       // The one it shared its content with has just been named.
@@ -93,12 +95,14 @@ function dropBytes(draft: Draft): void {
       next.putBack(candidate);
       continue;
     }
-    if (ledger.weigh(revision) === 0) {
+    const freedBytes = ledger.weigh(revision);
+    if (freedBytes === 0) {
       sharers.push(revision);
       continue;
     }
-    const isUrgent = findBytesPressure(ledger, bounds, newcomer, "high") !== undefined;
-    take(draft, revision, pressure.why, isLastCopy);
+    // What goes only takes pressure away.
+    isUrgent &&= findBytesPressure(ledger, bounds, newcomer, "high") !== undefined;
+    take(draft, revision, pressure.why, { freedBytes, isLastCopy });
     if (isUrgent) draft.urgent = victims.length;
   }
   dropSharers(draft, sharers);
@@ -122,10 +126,10 @@ function take(
   { ledger, victims }: Draft,
   revision: CachedRevision,
   why: Victim["why"],
-  isLastCopy = ledger.isLastCopy(revision),
+  { freedBytes, isLastCopy } = { freedBytes: ledger.weigh(revision), isLastCopy: ledger.isLastCopy(revision) },
 ): void {
-  victims.push({ revision, freedBytes: ledger.weigh(revision), isLastCopy, why });
-  ledger.remove(revision);
+  victims.push({ revision, freedBytes, isLastCopy, why });
+  ledger.remove(revision, freedBytes);
 }
 
 function refuse({ ledger, bounds, newcomer }: Draft): EvictionPlan | undefined {
