@@ -148,6 +148,12 @@ const ROOMS: readonly Room[] = [
     because: "who is let in is decided over a connection of its own, before any peer is one",
   },
   {
+    at: `${DAEMON}/keeper`,
+    mayImport: [`${DAEMON}/observe`, `${DAEMON}/core/policy`, `${DAEMON}/core/rendezvous.ts`],
+    packages: [PROTOCOL, "node:*"],
+    because: "it keeps the cache within its bounds; files and neighbours are ports to it",
+  },
+  {
     at: `${DAEMON}/publish`,
     mayImport: [`${DAEMON}/observe`, `${DAEMON}/verify/evidence/node-identity.ts`],
     packages: [PROTOCOL, "node:*"],
@@ -170,6 +176,12 @@ const ROOMS: readonly Room[] = [
     mayImport: [`${DAEMON}/observe`],
     packages: [PROTOCOL, "node:*"],
     because: "it orders, through ports; where a byte comes from is the engine's business",
+  },
+  {
+    at: `${DAEMON}/background`,
+    mayImport: [`${DAEMON}/observe`, `${DAEMON}/core/policy`],
+    packages: [PROTOCOL, "node:*"],
+    because: "it says when a pull may run; what a pull is comes through a port",
   },
   {
     at: `${DAEMON}/api`,
@@ -200,6 +212,10 @@ const JOINTS = [
   "published-names.ts",
   "node-cluster.ts",
   "node-commands.ts",
+  "node-keeper.ts",
+  "node-background.ts",
+  "copies.ts",
+  "health.ts",
   "node-limits.ts",
   "node-gateway.ts",
   "gateway-outlets.ts",

@@ -1,8 +1,10 @@
 /**
  * `npm run bench [-- NAME …]`: measures, compares, and says whether the figure is reached. Exit code 1 if one is not.
- * `npm run bench -- lan …` is apart: it takes root, and has options of its own.
+ * `npm run bench -- lan …` is apart: it takes root, and has options of its own. So is `-- cache`.
  */
 import { cpus, totalmem } from "node:os";
+
+import { cacheFigures } from "./cache/main.js";
 import { coldPull } from "./cold-pull.js";
 import { directLane } from "./direct-lane.js";
 import { gateway } from "./gateway/main.js";
@@ -21,7 +23,7 @@ async function main(names: readonly string[]): Promise<void> {
   const unknown = names.filter((name) => !BENCHES.some((bench) => bench.name === name));
   if (unknown.length > 0) {
     console.error(
-      `no such benchmark: ${unknown.join(", ")}. There are: ${BENCHES.map(({ name }) => name).join(", ")}, lan`,
+      `no such benchmark: ${unknown.join(", ")}. There are: ${BENCHES.map(({ name }) => name).join(", ")}, lan, cache`,
     );
     process.exitCode = 2;
     return;
@@ -38,4 +40,5 @@ async function main(names: readonly string[]): Promise<void> {
 
 const [first, ...others] = process.argv.slice(2);
 if (first === "lan") process.exitCode = await lanFigures(others);
+else if (first === "cache") process.exitCode = await cacheFigures(others);
 else await main(process.argv.slice(2));

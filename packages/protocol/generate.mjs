@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 
 process.chdir(import.meta.dirname);
 const bin = "node_modules/protons/dist/bin/protons.js";
-for (const name of ["peer", "evidence", "cluster"]) {
+for (const name of ["peer", "evidence", "cluster", "keep"]) {
   const result = spawnSync(process.execPath, [bin, `src/wire/${name}.proto`, "-o", "src/wire/generated"], {
     stdio: "inherit",
   });

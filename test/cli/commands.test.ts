@@ -126,7 +126,9 @@ describe("swarm pull", () => {
 
 describe("the other commands", () => {
   it("ls lists repos and what is half done", async () => {
-    const { exitCode, stdout } = await runSwarm(["ls"], env);
+    const repos = await runSwarm(["ls"], env);
+    assert.match(repos.stdout, /^org\/small +1 +3\.00 MB +.* ago +2026-01-02 03:04$/m);
+    const { exitCode, stdout } = await runSwarm(["ls", "--revisions"], env);
     assert.equal(exitCode, 0);
     assert.match(stdout, /^REPO +REVISION +FILES +SIZE +MODIFIED$/m);
     assert.match(stdout, /^org\/small +main \(0123456\) +2 +3\.00 MB +2026-01-02 03:04$/m);
@@ -136,6 +138,14 @@ describe("the other commands", () => {
   it("ls --json is one object", async () => {
     const { stdout } = await runSwarm(["ls", "--json"], env);
     assert.deepEqual(JSON.parse(stdout).revisions, [MEMORY_REVISION]);
+  });
+
+  it("ls shows what its filters mean", async () => {
+    const listed = async (...args: string[]) =>
+      JSON.parse((await runSwarm(["ls", "--json", ...args], env)).stdout).revisions;
+    assert.equal((await listed("--filter", "size>1MB", "--filter", "accessed>7d", "--sort", "size")).length, 1);
+    assert.deepEqual(await listed("--filter", "size>1GB"), []);
+    assert.equal((await runSwarm(["ls", "--filter", "sise>1GB"], env)).exitCode, 2);
   });
 
   it("status names the process", async () => {

@@ -17,8 +17,13 @@ import {
   parseRevision,
 } from "@swarmd/protocol";
 import {
+  COPIES_BYTES_MAX,
+  type CopiesRequest,
+  type CopiesResponse,
   decodeControlRequest,
   decodeControlResponse,
+  decodeCopiesRequest,
+  decodeCopiesResponse,
   decodeFileList,
   decodeGrant,
   decodeMember,
@@ -32,6 +37,8 @@ import {
   decodeShelfNews,
   encodeControlRequest,
   encodeControlResponse,
+  encodeCopiesRequest,
+  encodeCopiesResponse,
   encodeFileList,
   encodeGrant,
   encodeMember,
@@ -45,6 +52,8 @@ import {
   encodeShelfNews,
   GOSSIP_BYTES_MAX,
   type Grant,
+  KEEP_BLOBS_MAX,
+  LEASE_MS_MAX,
   LIST_BYTES_MAX,
   type PeerNews,
   type Publication,
@@ -230,6 +239,40 @@ export const TARGETS: readonly FuzzTarget[] = [
         type: "ticket",
         ticket: { ticket: "abc.def", validMs: 60_000, certificateSha256: "0a".repeat(32), port: 7481 },
       }),
+    ],
+  },
+  {
+    name: "copies-request",
+    decode: (bytes) => {
+      const request = stable<CopiesRequest>(decodeCopiesRequest, encodeCopiesRequest)(bytes);
+      if (bytes.length > COPIES_BYTES_MAX) throw new Error(`it took ${bytes.length} bytes`);
+      if (request.type === "keep" && request.blobs.length > KEEP_BLOBS_MAX) throw new Error("too many blobs");
+      if (request.type === "place" && request.leaseMs > LEASE_MS_MAX) throw new Error(`a lease of ${request.leaseMs}`);
+    },
+    codes: PEER_ONLY,
+    samples: [
+      encodeCopiesRequest({ type: "keep", blobs: [BLOB, parseBlobId(`git-sha1:${"0f".repeat(20)}`)] }),
+      encodeCopiesRequest({
+        type: "place",
+        repo: REPO,
+        commit: COMMIT,
+        sizeBytes: 5e9,
+        leaseMs: 3_600_000,
+        isJustAsking: true,
+      }),
+    ],
+    words: ["datasets/", "../", "@"],
+  },
+  {
+    name: "copies-response",
+    decode: (bytes) => {
+      const response = stable<CopiesResponse>(decodeCopiesResponse, encodeCopiesResponse)(bytes);
+      if (response.type === "kept" && response.blobs.length > KEEP_BLOBS_MAX) throw new Error("too many blobs");
+    },
+    codes: PEER_ONLY,
+    samples: [
+      encodeCopiesResponse({ type: "kept", blobs: [BLOB] }),
+      encodeCopiesResponse({ type: "placed", answer: "coming", roomBytes: 5e9 }),
     ],
   },
   {

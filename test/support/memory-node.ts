@@ -6,11 +6,13 @@ import type { Commands, RunningNode, Views } from "@swarmd/daemon";
 import { type ErrorCode, isErrorCode, parseRate, SwarmError, VERSION } from "@swarmd/protocol";
 import type {
   AddEvent,
+  BackgroundJob,
   CachedRevision,
   DoneEvent,
   LocatedNode,
   ModelManifest,
   NodeLimits,
+  PinInfo,
   PullEvent,
   PullRequest,
   RegisterRequest,
@@ -28,6 +30,8 @@ export const MEMORY_REVISION: CachedRevision = {
   files: 2,
   bytes: 3_000_000,
   lastModified: "2026-01-02T03:04:05.000Z",
+  lastAccessed: "2026-01-03T03:04:05.000Z",
+  isPinned: false,
   path: "/memory/hub/models--org--small/snapshots/0123456789abcdef0123456789abcdef01234567",
 };
 
@@ -44,6 +48,20 @@ export const MEMORY_MANIFEST: ModelManifest = {
   blobs: [{ id: BLOB, size: 1000, shards: [{ id: `${BLOB}#0`, offset: 0, size: 1000 }] }],
   tensors: [{ name: "w", file: "model.safetensors", offset: 100, length: 900, dtype: "F16", shape: [450] }],
   heads: [{ file: "model.safetensors", format: "safetensors", source: "cache", tensors: 1 }],
+};
+
+const MEMORY_JOB: BackgroundJob = {
+  id: 1,
+  target: "org/small",
+  list: null,
+  between: null,
+  state: "waiting",
+  reason: "turn",
+  until: null,
+  error: null,
+  doneBytes: 0,
+  totalBytes: 0,
+  bytesPerSecond: 0,
 };
 
 const NOBODY_LOOKED = {
@@ -77,6 +95,28 @@ export class MemoryNode implements RunningNode {
       showKey: () => noCluster(),
     },
     pull: (request, onEvent, { signal }) => this.#pull(request, onEvent, signal),
+    pullLater: async ({ pull, between = null }) => {
+      const job = { ...MEMORY_JOB, id: this.#jobs.length + 1, target: pull.target, between };
+      this.#jobs = [...this.#jobs, job];
+      return job;
+    },
+    cancel: async ({ target }) => {
+      const cancelled = this.#jobs.filter((job) => job.target === target || String(job.id) === target);
+      if (cancelled.length === 0) throw new SwarmError("REPO_NOT_FOUND", `nothing goes by ${target}`);
+      this.#jobs = this.#jobs.filter((job) => !cancelled.includes(job));
+      return { cancelled };
+    },
+    prefetch: async ({ path, between = null }) => {
+      const job = { ...MEMORY_JOB, list: path, between };
+      this.#jobs = [...this.#jobs, job];
+      return { jobs: [job], problems: [] };
+    },
+    stopPrefetch: async ({ path }) => {
+      const jobs = this.#jobs.filter(({ list }) => list === path);
+      this.#jobs = this.#jobs.filter((job) => !jobs.includes(job));
+      return { jobs, problems: [] };
+    },
+    watch: async ({ jobs }, onEvent) => onEvent({ type: "finished", done: jobs.length, failed: 0, cancelled: 0 }),
     remove: async ({ target, dryRun }) => {
       if (target !== "org/small") throw new SwarmError("REPO_NOT_FOUND", `${target} is not in the cache`);
       if (dryRun !== true) this.#isRemoved = true;
@@ -93,6 +133,20 @@ export class MemoryNode implements RunningNode {
     unban: ({ node }) => {
       if (node !== "bannedNode") throw new SwarmError("USAGE", `${node} is not banned`);
       return { banned: [] };
+    },
+    diff: async ({ from, to }) => ({ from, to, files: [], sameFiles: 2, moveBytes: 0, moveShards: 0 }),
+    pin: async ({ target, copies = 1 }) => {
+      this.#pins = [...this.#pins, { repo: target, copies }];
+      return { pins: this.#pins };
+    },
+    unpin: async ({ target }) => {
+      this.#pins = this.#pins.filter(({ repo }) => repo !== target);
+      return { pins: this.#pins };
+    },
+    collect: async () => ({ evicted: [], freedBytes: 0 }),
+    hold: async ({ target }, onEvent, { signal }) => {
+      onEvent({ type: "held", target });
+      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     },
     add: async ({ path, as }, onEvent: OnEvent<AddEvent>) => {
       if (path === "/memory/empty") throw new SwarmError("USAGE", `${path} holds no file`);
@@ -111,10 +165,13 @@ export class MemoryNode implements RunningNode {
     },
   };
 
+  #jobs: readonly BackgroundJob[] = [];
+  #pins: readonly PinInfo[] = [];
   readonly #registered: RegisterRequest[] = [];
   #limits: NodeLimits = { maxUpload: null, maxDownload: null, maxOrigin: null };
 
   readonly views: Views = {
+    pins: () => ({ pins: this.#pins }),
     manifest: async ({ target }) => {
       if (target !== "org/small") throw new SwarmError("REPO_NOT_FOUND", `${target} was not found`);
       return MEMORY_MANIFEST;
@@ -127,6 +184,7 @@ export class MemoryNode implements RunningNode {
     }),
     list: async () => ({
       cacheDir: "/memory/hub",
+      repos: this.#isRemoved ? [] : [{ ...MEMORY_REVISION, revisions: 1 }],
       revisions: this.#isRemoved ? [] : [MEMORY_REVISION],
       partial: [{ repo: "org/slow", blob: "sha256:00", bytes: 10, sizeBytes: 100 }],
       totalBytes: this.#isRemoved ? 0 : MEMORY_REVISION.bytes,
@@ -149,6 +207,12 @@ export class MemoryNode implements RunningNode {
       bytesFromOrigin: 0,
       bytesFromPeers: 0,
       bytesFromCache: 0,
+      background: {
+        jobs: this.#jobs,
+        lists: [],
+        originToday: { day: "2026-01-02", backgroundBytes: 0, foregroundBytes: 0, budgetBytes: null },
+      },
+      cacheDecisions: [],
     }),
   };
 

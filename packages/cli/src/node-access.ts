@@ -103,7 +103,8 @@ async function tryHost(options: NodeAccessOptions): Promise<daemonPackage.Hosted
 
 /** A node that comes and goes leaves the well-known ports to daemons. */
 function forAWhile(config: daemonPackage.NodeConfig, withPeers: boolean): daemonPackage.NodeConfig {
-  return { ...config, gateway: undefined, lanePort: 0, p2pPort: 0, noPeer: config.noPeer || !withPeers };
+  const background = { ...config.background, isPassing: true };
+  return { ...config, background, gateway: undefined, lanePort: 0, p2pPort: 0, noPeer: config.noPeer || !withPeers };
 }
 
 function noAnswer(cause: unknown): SwarmError {

@@ -43,6 +43,10 @@ describe("loadConfig", () => {
       maxDownloadBytesPerS: undefined,
       maxOriginBytesPerS: undefined,
       spotCheck: 64,
+      cache: { policy: "lru", bounds: {}, adoptEvict: false, keepStartup: false },
+      refuseCopies: false,
+      scrubBytesPerS: 10_000_000,
+      background: { budgetBytes: undefined, hours: undefined, lists: [], isPassing: false },
       logFormat: "pretty",
       logLevel: "info",
     } satisfies NodeConfig);

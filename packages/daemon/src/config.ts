@@ -1,9 +1,21 @@
 /** All that one node is told. Flags, environment, `config.toml` and defaults end up here; nothing below reads them again. */
 import { join, resolve } from "node:path";
-import { findNearest, findStateDir, parseNodeId, parseRate, SwarmError } from "@swarmd/protocol";
+import {
+  type DayHours,
+  findNearest,
+  findStateDir,
+  parseBytes,
+  parseDayHours,
+  parseDuration,
+  parseNodeId,
+  parseRate,
+  SwarmError,
+} from "@swarmd/protocol";
 import { parseWorkers } from "@swarmd/protocol/api";
 import { LINK_CLASSES, type LinkClass } from "@swarmd/protocol/wire";
 import { parse as parseToml } from "smol-toml";
+import { POLICIES, POLICY_NAMES } from "./core/policy/eviction/policies.js";
+import type { KeeperOptions } from "./keeper/ports.js";
 import {
   DEFAULT_HF_ENDPOINT,
   type Environment,
@@ -50,8 +62,27 @@ export interface NodeConfig {
   readonly maxOriginBytesPerS: number | undefined;
   /** One of so many shards that came from peers is compared with the origin; `undefined`: none. */
   readonly spotCheck: number | undefined;
+  /** How far the cache may grow, and what goes then. */
+  readonly cache: KeeperOptions;
+  /** No copies are taken that other nodes want kept. */
+  readonly refuseCopies: boolean;
+  /** How fast the cache is read to see whether it is still right; `undefined`: never. */
+  readonly scrubBytesPerS: number | undefined;
+  readonly background: BackgroundConfig;
   readonly logFormat: "pretty" | "json";
   readonly logLevel: "error" | "warn" | "info" | "debug";
+}
+
+/** Pulls that nobody waits for. */
+export interface BackgroundConfig {
+  /** Of a day, from the origin; `undefined`: no end to it. */
+  readonly budgetBytes: number | undefined;
+  /** When they run that name no hours; `undefined`: at any hour. */
+  readonly hours: DayHours | undefined;
+  /** Absolute paths of lists of repos. */
+  readonly lists: readonly string[];
+  /** A command has this node for a while: what was ordered of the daemon stays as it is. */
+  readonly isPassing: boolean;
 }
 
 /** Where the gateway listens. */
@@ -87,6 +118,19 @@ export interface ConfigFlags {
   readonly maxDownload?: string | undefined;
   readonly maxOrigin?: string | undefined;
   readonly spotCheck?: string | undefined;
+  readonly cachePolicy?: string | undefined;
+  readonly cacheMaxSize?: string | undefined;
+  readonly cacheMaxModels?: string | undefined;
+  readonly cacheTtl?: string | undefined;
+  readonly minFree?: string | undefined;
+  readonly reservePinned?: string | undefined;
+  readonly keepStartup?: boolean | undefined;
+  readonly adoptEvict?: boolean | undefined;
+  readonly refuseCopies?: boolean | undefined;
+  readonly scrubRate?: string | undefined;
+  readonly prefetch?: readonly string[] | undefined;
+  readonly between?: string | undefined;
+  readonly originBudget?: string | undefined;
   readonly logFormat?: string | undefined;
   readonly logLevel?: string | undefined;
 }
@@ -128,6 +172,19 @@ const SETTINGS: Readonly<Record<SettingName, { readonly flag: string; readonly e
   maxDownload: { flag: "--max-download", env: "SWARM_MAX_DOWNLOAD", key: "max-download" },
   maxOrigin: { flag: "--max-origin", env: "SWARM_MAX_ORIGIN", key: "max-origin" },
   spotCheck: { flag: "--spot-check", env: "SWARM_SPOT_CHECK", key: "spot-check" },
+  cachePolicy: { flag: "--cache-policy", env: "SWARM_CACHE_POLICY", key: "cache-policy" },
+  cacheMaxSize: { flag: "--cache-max-size", env: "SWARM_CACHE_MAX_SIZE", key: "cache-max-size" },
+  cacheMaxModels: { flag: "--cache-max-models", env: "SWARM_CACHE_MAX_MODELS", key: "cache-max-models" },
+  cacheTtl: { flag: "--cache-ttl", env: "SWARM_CACHE_TTL", key: "cache-ttl" },
+  minFree: { flag: "--min-free", env: "SWARM_MIN_FREE", key: "min-free" },
+  reservePinned: { flag: "--reserve-pinned", env: "SWARM_RESERVE_PINNED", key: "reserve-pinned" },
+  keepStartup: { flag: "--keep-startup", env: "SWARM_KEEP_STARTUP", key: "keep-startup" },
+  adoptEvict: { flag: "--adopt-evict", env: "SWARM_ADOPT_EVICT", key: "adopt-evict" },
+  refuseCopies: { flag: "--refuse-copies", env: "SWARM_REFUSE_COPIES", key: "refuse-copies" },
+  scrubRate: { flag: "--scrub-rate", env: "SWARM_SCRUB_RATE", key: "scrub-rate" },
+  prefetch: { flag: "--prefetch", env: "SWARM_PREFETCH", key: "prefetch" },
+  between: { flag: "--between", env: "SWARM_BETWEEN", key: "between" },
+  originBudget: { flag: "--origin-budget", env: "SWARM_ORIGIN_BUDGET", key: "origin-budget" },
   logFormat: { flag: "--log-format", env: "SWARM_LOG_FORMAT", key: "log-format" },
   logLevel: { flag: "--log-level", env: "SWARM_LOG_LEVEL", key: "log-level" },
 };
@@ -136,6 +193,8 @@ const DEFAULT_WORKERS = 10;
 const DEFAULT_GATEWAY_PORT = 7480;
 const DEFAULT_GATEWAY_HOST = "127.0.0.1";
 const LOOPBACK = /^(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|localhost)$/;
+/** A terabyte in about a day, and nothing that anybody notices. */
+const DEFAULT_SCRUB_BYTES_PER_S = 10_000_000;
 const DEFAULT_LANE_PORT = 7481;
 const DEFAULT_P2P_PORT = 7482;
 /** A gigabyte of shards: one piece of 256 KiB of it is next to nothing. */
@@ -180,9 +239,74 @@ export function loadConfig({ flags, env, readFile }: ConfigSources): NodeConfig 
     maxDownloadBytesPerS: parseWith(find("maxDownload"), parseLimit),
     maxOriginBytesPerS: parseWith(find("maxOrigin"), parseLimit),
     spotCheck: hf.offline ? undefined : parseSpotCheck(find("spotCheck")),
+    cache: parseCache(find),
+    scrubBytesPerS:
+      find("scrubRate") === undefined ? DEFAULT_SCRUB_BYTES_PER_S : parseWith(find("scrubRate"), parseLimit),
+    refuseCopies: parseWith(find("refuseCopies"), parseSwitch) ?? false,
+    background: {
+      budgetBytes: parseWith(find("originBudget"), (found) => parseQuantity(found, parseBytes)),
+      hours: parseWith(find("between"), parseHours),
+      lists: parseWith(find("prefetch"), (found) => parsePaths(found, env)) ?? [],
+      isPassing: false,
+    },
     logFormat: parseWith(find("logFormat"), (found) => parseChoice(found, LOG_FORMATS)) ?? "pretty",
     logLevel: parseWith(find("logLevel"), (found) => parseChoice(found, LOG_LEVELS)) ?? "info",
   };
+}
+
+function parseCache(find: (setting: SettingName) => Found | undefined): KeeperOptions {
+  const ttlMs = parseWith(find("cacheTtl"), (found) => parseQuantity(found, parseDuration));
+  const given = find("cachePolicy");
+  const policy =
+    parseWith(given, (found) => parseChoice(found, POLICY_NAMES)) ?? (ttlMs === undefined ? "lru" : "lru-ttl");
+  if (POLICIES[policy].expires && ttlMs === undefined) {
+    throw new SwarmError("USAGE", `${given?.name} ${policy} needs a time`, {
+      hint: "Give one with --cache-ttl, such as 7d.",
+    });
+  }
+  const maxBytes = parseWith(find("cacheMaxSize"), (found) => parseQuantity(found, parseBytes));
+  const maxModels = parseWith(find("cacheMaxModels"), parseCount);
+  const minFreeBytes = parseWith(find("minFree"), (found) => parseQuantity(found, parseBytes));
+  const reservedPinnedShare = parseWith(find("reservePinned"), parseShare);
+  if (reservedPinnedShare !== undefined && maxBytes === undefined) {
+    throw new SwarmError("USAGE", `${find("reservePinned")?.name} is a share of --cache-max-size, which is not given`);
+  }
+  return {
+    policy,
+    bounds: {
+      ...(maxBytes === undefined ? {} : { maxBytes }),
+      ...(maxModels === undefined ? {} : { maxModels }),
+      ...(minFreeBytes === undefined ? {} : { minFreeBytes }),
+      ...(ttlMs === undefined ? {} : { ttlMs }),
+      ...(reservedPinnedShare === undefined ? {} : { reservedPinnedShare }),
+    },
+    adoptEvict: parseWith(find("adoptEvict"), parseSwitch) ?? false,
+    keepStartup: parseWith(find("keepStartup"), parseSwitch) ?? false,
+  };
+}
+
+/** The parser's message, with the name of the setting before it. */
+function parseQuantity(found: Found, parse: (text: string) => number): number {
+  try {
+    const quantity = parse(String(found.value));
+    if (quantity > 0) return quantity;
+    throw new SwarmError("USAGE", `nothing is too little: ${JSON.stringify(found.value)}`);
+  } catch (error) {
+    const { message, hint } = error as SwarmError;
+    throw new SwarmError("USAGE", `${found.name}: ${message}`, hint === undefined ? {} : { hint });
+  }
+}
+
+function parseCount({ value, name }: Found): number {
+  if (/^[1-9]\d{0,8}$/.test(String(value).trim())) return Number(value);
+  throw new SwarmError("USAGE", `${name} is no whole number above 0: ${JSON.stringify(value)}`);
+}
+
+/** `60%` → 0.6. */
+function parseShare({ value, name }: Found): number {
+  const percent = /^(\d{1,3}(?:\.\d{1,3})?)\s?%$/.exec(String(value).trim())?.[1];
+  if (percent !== undefined && Number(percent) <= 100) return Number(percent) / 100;
+  throw new SwarmError("USAGE", `${name} is no share: ${JSON.stringify(value)}`, { hint: "Write it as 60%." });
 }
 
 interface Layers {
@@ -245,6 +369,20 @@ function parsePath(found: Found, env: Environment): string {
   const path = parseText(found);
   if (path.includes("\0")) throw new SwarmError("USAGE", `${found.name} is no path: ${JSON.stringify(path)}`);
   return resolve(found.baseDir, expandPath(env, path));
+}
+
+/** As {@link parseList}, each as {@link parsePath}. */
+function parsePaths(found: Found, env: Environment): readonly string[] {
+  return parseList(found).map((value) => parsePath({ ...found, value }, env));
+}
+
+function parseHours({ value, name }: Found): DayHours {
+  try {
+    return parseDayHours(String(value));
+  } catch (error) {
+    const { message, hint } = error as SwarmError;
+    throw new SwarmError("USAGE", `${name}: ${message}`, hint === undefined ? {} : { hint });
+  }
 }
 
 function parseWorkerCount({ value, name }: Found): number {

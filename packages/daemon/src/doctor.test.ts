@@ -61,7 +61,7 @@ describe("diagnose", () => {
 
   it("is content with a good place, and leaves nothing there", async () => {
     const states = await statesOf({});
-    for (const name of ["node", "blake3", "cache", "links", "state", "origin", "clock", "token"]) {
+    for (const name of ["node", "blake3", "cache", "links", "access times", "state", "origin", "clock", "token"]) {
       assert.match(states[name] ?? "missing", /^ok: /, name);
     }
     assert.deepEqual(await readdir(root), []);

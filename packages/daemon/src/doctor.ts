@@ -1,6 +1,19 @@
 /** What has to be in order for a node to work here. Each check says what it saw and, where it is wrong, what to do. */
 import { randomBytes } from "node:crypto";
-import { access, constants, link, mkdir, readlink, rm, stat, statfs, symlink, writeFile } from "node:fs/promises";
+import {
+  access,
+  constants,
+  link,
+  mkdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  statfs,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { formatBytes, SwarmError, toSwarmError } from "@swarmd/protocol";
 import { type ConfigFlags, loadConfig, type NodeConfig } from "./config.js";
@@ -100,7 +113,7 @@ async function checkCache(cacheDir: string): Promise<Diagnosis[]> {
     state: "ok",
     detail: `${cacheDir}${isThere}, ${await describeFileSystem(existing)}`,
   };
-  return [place, await checkSpace(existing), await checkLinks(existing)];
+  return [place, await checkSpace(existing), await checkLinks(existing), await checkAccessTimes(existing)];
 }
 
 async function checkSpace(dir: string): Promise<Diagnosis> {
@@ -128,6 +141,30 @@ async function checkLinks(dir: string): Promise<Diagnosis> {
     return { name, state: "fail", detail: `no file can be made in ${dir}: ${(error as Error).message}` };
   } finally {
     await rm(probe, { recursive: true, force: true });
+  }
+}
+
+/** Whether reading a file leaves a trace: it is how use by other tools is noticed when something has to go. */
+async function checkAccessTimes(dir: string): Promise<Diagnosis> {
+  const name = "access times";
+  const probe = join(dir, `.swarmd-doctor-${randomBytes(6).toString("hex")}`);
+  try {
+    await writeFile(probe, "read me");
+    // Longer ago than the day within which some mounts keep an old time.
+    const longAgo = new Date(Date.now() - 3 * 86_400_000);
+    await utimes(probe, longAgo, longAgo);
+    await readFile(probe);
+    const { atimeMs } = await stat(probe);
+    if (atimeMs > longAgo.getTime() + 1_000) {
+      return { name, state: "ok", detail: "kept, at least to the day: use by other tools is noticed" };
+    }
+    const hint =
+      "What other tools read counts as unused when room is made: pin it (swarm pin), hold it (swarm hold), or mount with relatime.";
+    return { name, state: "warn", detail: "not kept by this mount (noatime)", hint };
+  } catch (error) {
+    return { name, state: "fail", detail: `no file can be made in ${dir}: ${(error as Error).message}` };
+  } finally {
+    await rm(probe, { force: true });
   }
 }
 

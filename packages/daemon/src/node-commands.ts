@@ -3,7 +3,10 @@ import { type NodeId, parseNodeId, SwarmError, VERSION } from "@swarmd/protocol"
 import type { Commands, Views } from "./api/ports.js";
 import type { Cluster } from "./cluster/cluster.js";
 import type { NodeConfig } from "./config.js";
+import type { Health } from "./health.js";
+import type { NodeBackground } from "./node-background.js";
 import type { NodeFaces } from "./node-faces.js";
+import { annotate, keeperCommands, keeperCounts, type NodeKeeper } from "./node-keeper.js";
 import { changeLimits, type Rates } from "./node-limits.js";
 import type { Proofs } from "./proofs.js";
 import type { Pulls } from "./pull/pulls.js";
@@ -23,18 +26,45 @@ export interface NodeRooms {
   readonly rates: Rates;
   readonly cluster: Cluster;
   readonly swarm: (PeerList & { unban(peer: NodeId): void }) | undefined;
+  readonly kept: NodeKeeper;
+  readonly health: Health;
+  readonly unattended: NodeBackground;
 }
 
-export function nodeCommands({ pulls, store, verifier, faces, proofs, rates, cluster, swarm }: NodeRooms): Commands {
+export function nodeCommands({
+  pulls,
+  store,
+  verifier,
+  faces,
+  proofs,
+  rates,
+  cluster,
+  swarm,
+  kept,
+  health,
+  unattended,
+}: NodeRooms): Commands {
+  const { background } = unattended;
   return {
     cluster,
+    ...keeperCommands(kept),
+    collect: ({ dryRun = false }, { signal }) => kept.keeper.collect({ dryRun, isFresh: true, signal }),
     limit: (request) => changeLimits(rates, request),
     unban: ({ node }) => {
       if (swarm === undefined) throw new SwarmError("USAGE", "this node goes without peers, so it has banned nobody");
       swarm.unban(parseNodeId(node));
       return { banned: swarm.banned };
     },
-    pull: (request, onEvent, { signal }) => pulls.run(request, onEvent, signal),
+    diff: (request, { signal }) => pulls.diff(request, signal),
+    pull: (request, onEvent, { signal }) => {
+      const run = () => pulls.run(request, onEvent, signal);
+      return request.dryRun === true ? run() : unattended.attended(run);
+    },
+    pullLater: (request) => background.add(request),
+    cancel: (request) => background.cancel(request),
+    prefetch: (request) => background.prefetch(request),
+    stopPrefetch: (request) => background.stopPrefetch(request),
+    watch: (request, onEvent, { signal }) => background.watch(request, onEvent, signal),
     add: (request, onEvent, options) => faces.add(request, onEvent, options),
     register: (request) => faces.register(request),
     async remove(request, options) {
@@ -46,6 +76,7 @@ export function nodeCommands({ pulls, store, verifier, faces, proofs, rates, clu
       auditCache(store, (path, blob, options) => verifier.verifyBlobOnDisk(path, blob, options), {
         ...request,
         onEvent,
+        mendFile: (file) => health.mend(file, signal),
         canProve: (blob) => proofs.canProve(blob),
         signal,
       }),
@@ -60,14 +91,17 @@ export function nodeViews(
     faces,
     swarm,
     gateway,
-  }: Pick<NodeRooms, "pulls" | "store" | "faces" | "swarm"> & {
+    kept,
+    unattended,
+  }: Pick<NodeRooms, "pulls" | "store" | "faces" | "swarm" | "kept" | "unattended"> & {
     readonly gateway: { readonly host: string; readonly port: number } | undefined;
   },
 ): Views {
   const startedAt = new Date().toISOString();
   const { cacheDir, stateDir, endpoint, workers } = config;
   return {
-    list: async (options) => faces.withPublishers(await listCache(store, options)),
+    pins: () => ({ pins: kept.pins.pins }),
+    list: async (options) => faces.withPublishers(annotate(await listCache(store, options), kept.keeper)),
     manifest: (request, options) => faces.manifest(request, options),
     locate: (request) => faces.locate(request),
     status: async () => ({
@@ -86,6 +120,8 @@ export function nodeViews(
       peers: swarm?.peers ?? [],
       banned: swarm?.banned ?? [],
       ...pulls.totals,
+      background: unattended.background.status,
+      cacheDecisions: keeperCounts(kept.keeper),
     }),
   };
 }

@@ -325,6 +325,14 @@ export class NodeFaces implements ShelfDesk {
     return first.publisher === (await this.#getSigner()).id ? "public" : "published";
   }
 
+  /** What this node's owner published and not yet removed, as `org/name@commit`. */
+  async ownPublications(): Promise<ReadonlySet<string>> {
+    const all = await this.kept.all();
+    if (all.length === 0) return new Set();
+    const { id } = await this.#getSigner();
+    return new Set(all.flatMap((one) => (one.publisher === id ? [`${formatRepo(one.repo)}@${one.commit}`] : [])));
+  }
+
   /** Whether a repo of the cache came from a node, and not from an origin. */
   async isPublished(repo: RepoRef): Promise<boolean> {
     return (await this.kept.publisherOf(repo)) !== undefined;

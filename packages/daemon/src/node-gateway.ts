@@ -8,7 +8,7 @@ import type { NodeFaces } from "./node-faces.js";
 import type { Logger } from "./observe/logger.js";
 import type { Origin } from "./origin/origin.js";
 import { FileDemands } from "./pull/file-demands.js";
-import type { Anchors, RepoMembers } from "./pull/ports.js";
+import type { Anchors, CacheKeeper, RepoMembers } from "./pull/ports.js";
 import type { Pulls } from "./pull/pulls.js";
 import type { Pump } from "./pump.js";
 import type { BlobStore } from "./store/blob-store.js";
@@ -22,8 +22,11 @@ export interface GatewayRooms {
   readonly proofs: Anchors;
   readonly pump: Pump;
   readonly pulls: Pulls;
+  readonly keeper: CacheKeeper;
   readonly faces: NodeFaces;
   readonly logger: Logger;
+  /** Somebody waits from now on, until the returned function is called. */
+  readonly onWait: () => () => void;
 }
 
 export interface NodeGateway {
@@ -37,7 +40,7 @@ export interface NodeGateway {
 export async function openGateway(config: NodeConfig, rooms: GatewayRooms): Promise<NodeGateway | undefined> {
   const { gateway: where, endpoint, offline, token, workers, noPeer } = config;
   if (where === undefined) return undefined;
-  const { origin, store, visibility, members, proofs, pump, pulls, faces, logger } = rooms;
+  const { origin, store, visibility, members, proofs, pump, pulls, keeper, faces, logger, onWait } = rooms;
   const demands = new FileDemands(
     { workers, noPeer, offline },
     {
@@ -45,7 +48,9 @@ export async function openGateway(config: NodeConfig, rooms: GatewayRooms): Prom
       locators: origin.sources,
       anchors: proofs,
       wants: pump,
+      keeper,
       newPull: () => pulls.newId(),
+      onWait,
       onFetched: (sources) => pulls.count(sources),
     },
   );
@@ -70,6 +75,7 @@ export async function openGateway(config: NodeConfig, rooms: GatewayRooms): Prom
       faces: faces.plain(pump),
       own: { find: (repo, revision) => faces.findOwn(repo, revision) },
       focus: pump,
+      uses: keeper,
       outlets: await ResponseOutlets.make(),
       logger,
       nowMs: () => performance.now(),

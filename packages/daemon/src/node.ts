@@ -5,14 +5,18 @@ import { type BlobId, SHARD_BYTES, VERSION } from "@swarmd/protocol";
 import { adoptCache } from "./adopt-cache.js";
 import type { ClusterKey } from "./cluster/ports.js";
 import type { NodeConfig } from "./config.js";
+import { CopyDesk, neighboursOf } from "./copies.js";
 import { Engine, SWARM_DEFAULTS, type SwarmOptions } from "./core/engine.js";
 import type { Input } from "./core/messages.js";
 import { Evidence } from "./evidence.js";
+import { Health } from "./health.js";
 import type { RunningNode } from "./host.js";
+import { NodeBackground } from "./node-background.js";
 import { openCluster } from "./node-cluster.js";
 import { nodeCommands, nodeViews } from "./node-commands.js";
 import { NodeFaces } from "./node-faces.js";
 import { openGateway } from "./node-gateway.js";
+import { openKeeper } from "./node-keeper.js";
 import type { Rates } from "./node-limits.js";
 import type { EventLog } from "./observe/events.js";
 import type { Logger } from "./observe/logger.js";
@@ -23,6 +27,7 @@ import { type Clock, Pump } from "./pump.js";
 import type { Admit } from "./serve/ports.js";
 import { AnchorBasis } from "./store/anchor-basis.js";
 import { BlobStore } from "./store/blob-store.js";
+import { CacheBook } from "./store/cache-book.js";
 import { VisibilityRecords } from "./store/visibility-records.js";
 import type { Swarm, SwarmDeps } from "./swarm.js";
 import { limitSource } from "./transfer/limited-source.js";
@@ -68,8 +73,12 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     push({ type: "lost", blob });
     forgetProofs(blob);
   };
-  const store = new BlobStore({ cacheDir, stateDir }, { createShardHasher, events, onLost });
+  const book = new CacheBook({ cacheDir, stateDir }, { events });
+  const onStoring = (path: string) => book.noteOwn(path);
+  const onRemoved = (path: string) => book.noteGone(path);
+  const store = new BlobStore({ cacheDir, stateDir }, { createShardHasher, events, onLost, onStoring, onRemoved });
   await store.start();
+  await book.load();
 
   const visibility = new VisibilityRecords({ path: join(stateDir, "visibility.json"), endpoint });
 
@@ -91,8 +100,16 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   const faces = new NodeFaces(config, { store, visibility, origin, verifier, members, basis, logger, cluster });
   await faces.start();
 
+  // background: what nobody waits for, and what all of it costs the line to the origin.
+  const unattended = new NodeBackground(config, {
+    events,
+    logger,
+    pulls: () => pulls,
+    wants: () => pump,
+    hasPeers: () => (swarm?.peers.length ?? 0) > 0,
+  });
   const maxOrigin = RateLimit.of(config.maxOriginBytesPerS);
-  const originSource = limitSource(origin.sources, maxOrigin);
+  const originSource = limitSource(unattended.meter(origin.sources), maxOrigin);
 
   // evidence: what shards from peers rest on.
   const proofs = await Proofs.open(
@@ -140,6 +157,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
       isPrivate: (blob) => engine.isPrivate(blob),
       hasAccess: (blob) => engine.hasAccess(blob),
       answer: (peer, request) => cluster.answer(peer, request),
+      answerAboutCopies: (peer, request) => copies.answer(peer, request),
     });
   }
 
@@ -165,6 +183,20 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   faces.join({ engine, pump, swarm, heads: { locators: origin.sources, originSource } });
   for (const input of early) push(input);
 
+  // keeper: how much of it may stay.
+  const mayTellOf = (blob: BlobId) => engine.isPrivate(blob) === false;
+  const around = swarm && neighboursOf(swarm, (blob) => engine.wholeHolders(blob));
+  const kept = await openKeeper(config, {
+    store,
+    book,
+    events,
+    logger,
+    mayTellOf,
+    neighbours: () => around,
+    published: () => faces.ownPublications(),
+    onEvicted: (repo) => faces.look(repo),
+  });
+
   // pull: what people ask for.
   const pulls = new Pulls(config, {
     origin: origin.hub,
@@ -178,8 +210,19 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
     locators: origin.sources,
     anchors: proofs,
     wants: pump,
+    keeper: kept.keeper,
     nowMs: () => performance.now(),
   });
+
+  const takesCopies = !config.refuseCopies;
+  const copies = new CopyDesk({ keeper: kept.keeper, store, pulls, logger, mayTellOf, takesCopies });
+
+  // health: what rots is fetched again.
+  const health = new Health(
+    { scrubBytesPerS: config.scrubBytesPerS },
+    { store, pulls, openDigest: (...args) => verifier.openDigest(...args), events, logger },
+  );
+  health.start();
 
   // announce: what was here before is offered once it is known to be public.
   const adopting = new AbortController();
@@ -188,15 +231,17 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
   if (swarm !== undefined) cluster.started();
 
   // gateway: the same for programs that speak to the Hub.
-  const rooms = { origin, store, visibility, members, proofs, pump, pulls, faces, logger };
+  const onWait = () => unattended.attention.wait();
+  const rooms = { origin, store, visibility, members, proofs, pump, pulls, faces, keeper: kept.keeper, logger, onWait };
   const gateway = await openGateway(config, rooms).catch(async (error) => {
     await stop();
     throw error;
   });
+  await unattended.background.start();
   const rates = { maxOrigin, ...ratesOf(swarm) };
   return {
-    commands: nodeCommands({ pulls, store, verifier, faces, proofs, cluster, swarm, rates }),
-    views: nodeViews(config, { pulls, store, faces, swarm, gateway }),
+    commands: nodeCommands({ pulls, store, verifier, faces, proofs, cluster, swarm, kept, health, rates, unattended }),
+    views: nodeViews(config, { pulls, store, faces, swarm, gateway, kept, unattended }),
     async stop() {
       await gateway?.stop();
       await stop();
@@ -205,9 +250,13 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
 
   async function stop(): Promise<void> {
     adopting.abort();
+    await unattended.background.stop();
     await cluster.stop();
     await swarm?.stop();
     await evidence.stop();
+    await health.stop();
+    await copies.stop();
+    await kept.stop();
     await pump.stop();
     await origin.stop();
     await adopted;

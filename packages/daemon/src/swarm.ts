@@ -7,6 +7,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type BlobId, type NodeId, SwarmError, toSwarmError, VERSION } from "@swarmd/protocol";
 import type { BannedPeer, PeerStatus } from "@swarmd/protocol/api";
 import {
+  COPIES_PROTOCOL,
+  type CopiesRequest,
+  type CopiesResponse,
   LIBP2P_LINK,
   MEMBER_PROTOCOL,
   type MemberRequest,
@@ -30,6 +33,7 @@ import { type PeerList, viewPeer } from "./swarm-views.js";
 import { countSource } from "./transfer/counted-source.js";
 import { limitSource } from "./transfer/limited-source.js";
 import type { FileSource, LaneOpener, RangeSource } from "./transfer/ports.js";
+import { CopiesTalk } from "./transport/copies-talk.js";
 import { DirectLaneClient } from "./transport/lanes/direct-lane-client.js";
 import { LaneChoice } from "./transport/lanes/lane-choice.js";
 import { LaneHost } from "./transport/lanes/lane-host.js";
@@ -55,6 +59,8 @@ export interface SwarmDeps {
   readonly hasAccess: (blob: BlobId) => boolean;
   /** Answers members of the cluster. */
   readonly answer: (peer: NodeId, request: MemberRequest) => Promise<MemberAnswer>;
+  /** Answers any peer about copies. */
+  readonly answerAboutCopies: (peer: NodeId, request: CopiesRequest) => Promise<CopiesResponse>;
   /** Hears of other nodes' repos, and answers for this node's. */
   readonly shelf: ShelfDesk;
 }
@@ -71,6 +77,7 @@ export class Swarm implements LaneOpener, PeerList {
   /** For peers whose direct lane can't be reached: over the connection that there is. */
   #libp2pLane!: Libp2pLane;
   #talk!: MemberTalk;
+  #copiesTalk!: CopiesTalk;
   /** The cluster it belongs to; `undefined` in open mode. */
   #cluster: ClusterKey | undefined;
   #firstRequest = 1;
@@ -103,7 +110,9 @@ export class Swarm implements LaneOpener, PeerList {
       handler: this.#serve,
       openStream: (...args) => this.#started.openStream(...args),
     });
-    this.#talk = new MemberTalk({ answer, openStream: (...args) => this.#started.openStream(...args) });
+    const openStream: PeerNetwork["openStream"] = (...args) => this.#started.openStream(...args);
+    this.#talk = new MemberTalk({ answer, openStream });
+    this.#copiesTalk = new CopiesTalk({ answer: this.#deps.answerAboutCopies, openStream });
   }
 
   /**
@@ -167,6 +176,7 @@ export class Swarm implements LaneOpener, PeerList {
     this.#serve.stop();
     await this.#libp2pLane.stop();
     this.#talk.stop();
+    this.#copiesTalk.stop();
     await this.#network?.stop();
     await this.#client?.stop();
     await this.#host.stop();
@@ -221,6 +231,15 @@ export class Swarm implements LaneOpener, PeerList {
   /** Asks a member of the cluster. @throws SwarmError PEER_*, INTERRUPTED */
   askMember(peer: NodeId, request: MemberRequest, options: { readonly signal: AbortSignal }): Promise<MemberResponse> {
     return this.#talk.ask(peer, request, options);
+  }
+
+  /** Asks any peer about copies. @throws SwarmError PEER_*, INTERRUPTED */
+  askAboutCopies(
+    peer: NodeId,
+    request: CopiesRequest,
+    options: { readonly signal: AbortSignal },
+  ): Promise<CopiesResponse> {
+    return this.#copiesTalk.ask(peer, request, options);
   }
 
   announce(record: Announcement): void {
@@ -321,6 +340,7 @@ export class Swarm implements LaneOpener, PeerList {
         shelf,
         handlers: {
           [SHARD_PROTOCOL]: this.#libp2pLane.take,
+          [COPIES_PROTOCOL]: this.#copiesTalk.take,
           ...(isOpen ? {} : { [MEMBER_PROTOCOL]: this.#talk.take }),
         },
         ...(mdns ? { discovery: mdnsDiscovery({ ...MDNS_DEFAULTS, cluster }) } : {}),

@@ -73,6 +73,8 @@ const CODES = {
   /** A peer broke the protocol. */
   PEER_FAULT: { exit: 6, http: 502, blame: "peer" },
 
+  /** The cache is at its bound, and nothing in it may go. */
+  CACHE_FULL: { exit: 7, http: 503, blame: "self" },
   NO_SPACE: { exit: 7, http: 507, blame: "self" },
   DAEMON_UNREACHABLE: { exit: 8, http: 503, blame: "none" },
   /** Another node uses this state folder. */

@@ -1,3 +1,4 @@
+export * from "./day-hours.js";
 export * from "./errors.js";
 export * from "./file-names.js";
 export * from "./file-patterns.js";

@@ -1,13 +1,21 @@
 /** `swarm pull`: a repo or a URL, into the Hugging Face cache. */
 import { resolve } from "node:path";
 import { SwarmError } from "@swarmd/protocol";
-import { type FieldNames, type PullRequest, parsePullRequest, parseWorkers } from "@swarmd/protocol/api";
+import {
+  type FieldNames,
+  type PullRequest,
+  parseBackgroundRequest,
+  parsePullRequest,
+  parseWorkers,
+} from "@swarmd/protocol/api";
 import { type Command, Option } from "commander";
-import type { Client } from "../connection.js";
+import { type Client, connectTo, stateDirFor } from "../connection.js";
 import { withInterrupt } from "../interrupt.js";
 import { withNode } from "../node-access.js";
 import { addCommand, addExamples, collect, jsonOption, stateDirOption } from "../program.js";
+import { describeJob } from "../progress/background-view.js";
 import { createPullReport, type PullReport } from "../progress/pull-report.js";
+import { sanitize } from "../text.js";
 
 interface PullFlags {
   readonly revision?: string;
@@ -20,6 +28,8 @@ interface PullFlags {
   readonly offline?: boolean;
   readonly dryRun?: boolean;
   readonly from?: string;
+  readonly background?: boolean;
+  readonly between?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly stateDir?: string;
@@ -33,7 +43,11 @@ const FLAG_NAMES: FieldNames = {
   out: "--out",
   workers: "--workers",
   from: "--from",
+  dryRun: "--dry-run",
+  between: "--between",
 };
+
+const DEADLINE_MS = 10_000;
 
 export function addPullCommand(program: Command): void {
   const command = addCommand(program, "pull", "fetch a model, a dataset or a URL into the cache", "Models:")
@@ -56,6 +70,10 @@ export function addPullCommand(program: Command): void {
     .addOption(new Option("--no-peer", "from the origin only").helpGroup("How:"))
     .addOption(new Option("--offline", "never ask the origin").helpGroup("How:"))
     .addOption(new Option("--dry-run", "say what would be pulled, and move nothing").helpGroup("How:"))
+    .addOption(
+      new Option("--background", "let the daemon do it while nobody waits for another pull").helpGroup("When:"),
+    )
+    .addOption(new Option("--between <hours>", "with --background: only then, such as 22:00-06:00").helpGroup("When:"))
     .addOption(jsonOption("print one JSON object per line"))
     .addOption(new Option("--quiet", "print only the path, at the end").conflicts("json").helpGroup("Output:"))
     .addOption(stateDirOption())
@@ -65,12 +83,17 @@ export function addPullCommand(program: Command): void {
     ["swarm pull org/model@v1.0 --include '*.safetensors'", "some files of a tag"],
     ["swarm pull datasets/org/name --local-dir data", "a dataset, also into ./data"],
     ["swarm pull me/finetune --from 12D3Koo…", "what a node of this LAN published with swarm add"],
+    ["swarm pull org/large --background --between 22:00-06:00", "at night; swarm status shows how far it is"],
     ["swarm pull https://host/model.gguf --out model.gguf", "one file from any server"],
   ]);
 }
 
 async function pull(target: string, flags: PullFlags): Promise<void> {
   const request = toPullRequest(target, flags, process.env);
+  if (flags.background === true) return await pullLater(request, flags);
+  if (flags.between !== undefined) {
+    throw new SwarmError("USAGE", "--between is for pulls that nobody waits for", { hint: "Add --background." });
+  }
   const report = createPullReport({ json: flags.json === true, quiet: flags.quiet === true });
   const hint = "What was fetched is kept: run the same command again to go on.";
   try {
@@ -91,6 +114,19 @@ async function pull(target: string, flags: PullFlags): Promise<void> {
     );
   } finally {
     report.stop();
+  }
+}
+
+/** Only a daemon has a later. */
+async function pullLater(pull: PullRequest, { between, json, quiet, stateDir }: PullFlags): Promise<void> {
+  const request = parseBackgroundRequest({ pull, between }, FLAG_NAMES);
+  const client = connectTo(stateDirFor(stateDir));
+  const job = await withInterrupt({}, (signal) => client.background(request, { signal, deadlineMs: DEADLINE_MS }));
+  if (json === true) process.stdout.write(`${JSON.stringify({ type: "job", job })}\n`);
+  else if (quiet === true) process.stdout.write(`${job.id}\n`);
+  else {
+    process.stdout.write(`in the background: ${sanitize(job.target)}, job ${job.id}, ${describeJob(job)}\n`);
+    process.stdout.write(`swarm status shows how far it is; swarm cancel ${job.id} takes it back\n`);
   }
 }
 

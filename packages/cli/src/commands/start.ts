@@ -23,6 +23,19 @@ interface StartFlags {
   readonly maxDownload?: string;
   readonly maxOrigin?: string;
   readonly spotCheck?: string;
+  readonly cachePolicy?: string;
+  readonly cacheMaxSize?: string;
+  readonly cacheMaxModels?: string;
+  readonly cacheTtl?: string;
+  readonly minFree?: string;
+  readonly reservePinned?: string;
+  readonly keepStartup?: boolean;
+  readonly adoptEvict?: boolean;
+  readonly refuseCopies?: boolean;
+  readonly scrubRate?: string;
+  readonly prefetch?: string[];
+  readonly between?: string;
+  readonly originBudget?: string;
   readonly logFormat?: string;
   readonly logLevel?: string;
 }
@@ -80,6 +93,49 @@ export function addStartCommand(program: Command): void {
         "--spot-check <n>",
         "compare one in so many shards from peers with the origin, or off (default: 64)",
       ).helpGroup("Trust:"),
+    )
+    .addOption(
+      new Option("--cache-policy <policy>", "lru, no-evict, ttl or lru-ttl (default: lru)").helpGroup("Cache:"),
+    )
+    .addOption(new Option("--cache-max-size <size>", "all files of the cache, such as 500GB").helpGroup("Cache:"))
+    .addOption(new Option("--cache-max-models <n>", "models in the cache").helpGroup("Cache:"))
+    .addOption(new Option("--cache-ttl <time>", "what was untouched for so long goes, such as 30d").helpGroup("Cache:"))
+    .addOption(
+      new Option("--min-free <size>", "of the disk (default: a tenth of it, unless another bound is given)").helpGroup(
+        "Cache:",
+      ),
+    )
+    .addOption(
+      new Option("--reserve-pinned <share>", "of --cache-max-size, for pinned models, such as 60%").helpGroup("Cache:"),
+    )
+    .addOption(new Option("--keep-startup", "keep what a loader reads first when a model goes").helpGroup("Cache:"))
+    .addOption(new Option("--adopt-evict", "what other tools put into the cache may go too").helpGroup("Cache:"))
+    .addOption(
+      new Option("--refuse-copies", "take no copies that other nodes want kept (swarm pin --replicas)").helpGroup(
+        "Cache:",
+      ),
+    )
+    .addOption(
+      new Option("--scrub-rate <rate>", "how fast the cache is read over, or off (default: 10MB/s)").helpGroup(
+        "Cache:",
+      ),
+    )
+    .addOption(
+      new Option("--prefetch <file>", "have all repos that this file lists, one a line; may be repeated")
+        .argParser(gather)
+        .helpGroup("Background:"),
+    )
+    .addOption(
+      new Option(
+        "--between <hours>",
+        "when pulls in the background run that name no hours, such as 22:00-06:00",
+      ).helpGroup("Background:"),
+    )
+    .addOption(
+      new Option(
+        "--origin-budget <size>",
+        "a day, such as 50GB: then nothing more from the origin in the background",
+      ).helpGroup("Background:"),
     )
     .addOption(new Option("--log-format <format>", "pretty or json (default: pretty)").helpGroup("Log:"))
     .addOption(new Option("--log-level <level>", "error, warn, info or debug (default: info)").helpGroup("Log:"))

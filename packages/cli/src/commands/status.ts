@@ -7,6 +7,7 @@ import { stdoutColors } from "../colors.js";
 import { connectTo, stateDirFor } from "../connection.js";
 import { withInterrupt } from "../interrupt.js";
 import { addCommand, addExamples, jsonOption, stateDirOption } from "../program.js";
+import { describeOrigin, renderBackground } from "../progress/background-view.js";
 import { percentOf } from "../progress/pull-view.js";
 import { renderTable } from "../table.js";
 import { sanitize } from "../text.js";
@@ -45,6 +46,7 @@ function renderStatus(node: NodeStatus, nowMs: number): string {
     ["origin", `${node.endpoint}, at most ${node.workers} requests at a time`],
     ["gateway", node.gateway ?? "off"],
     ["moved", describeMoved(node)],
+    ["today", `from the origin ${describeOrigin(node.background.originToday)}`],
     ...(node.self === null ? [] : [["node", describeSelf(node.self)]]),
     ["peers", node.peers.length === 0 ? "none" : `${node.peers.length} (swarm peers shows them)`],
   ];
@@ -53,7 +55,10 @@ function renderStatus(node: NodeStatus, nowMs: number): string {
     columns,
     rows.map((row) => row.map(sanitize)),
   ).slice(1);
-  lines.push("", bold(node.pulls.length === 0 ? "no pulls" : "PULLS"), ...renderPulls(node.pulls));
+  const pulls = node.pulls.filter(({ isBackground }) => isBackground !== true);
+  lines.push("", bold(pulls.length === 0 ? "no pulls" : "PULLS"), ...renderPulls(pulls));
+  const background = renderBackground(node.background);
+  if (background.length > 0) lines.push("", bold("BACKGROUND"), ...background);
   return `${lines.join("\n")}\n`;
 }
 

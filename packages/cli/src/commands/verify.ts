@@ -15,6 +15,7 @@ interface VerifyFlags {
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly explain?: boolean;
+  readonly all?: boolean;
   readonly stateDir?: string;
 }
 
@@ -23,6 +24,7 @@ type Checked = Exclude<VerifyEvent, { type: "error" }>;
 export function addVerifyCommand(program: Command): void {
   const command = addCommand(program, "verify", "check files in the cache against their digests", "Models:")
     .argument("[target]", "ORG/MODEL[@REV]; everything if left out")
+    .addOption(new Option("--all", "everything, and fetch again what is damaged").helpGroup("What:"))
     .addOption(jsonOption("print one JSON object per line"))
     .addOption(new Option("--quiet", "print only what is wrong, and the result").conflicts("json").helpGroup("Output:"))
     .addOption(new Option("--explain", "say what each file rests on").helpGroup("Output:"))
@@ -30,13 +32,17 @@ export function addVerifyCommand(program: Command): void {
     .action(verify);
   addExamples(command, [
     ["swarm verify", "the whole cache"],
+    ["swarm verify --all", "the whole cache; what is damaged is fetched again"],
     ["swarm verify --explain", "and whose word their parts were taken on, while they arrived"],
     ["swarm verify org/model", "one repo; exit code 5 if a file is damaged"],
   ]);
 }
 
 async function verify(target: string | undefined, flags: VerifyFlags): Promise<void> {
-  const request = parseVerifyRequest({ target, explain: flags.explain });
+  const request = parseVerifyRequest({ target, explain: flags.explain, mend: flags.all });
+  if (flags.all === true && target !== undefined) {
+    throw new SwarmError("USAGE", `--all means everything, and ${target} is one thing`, { hint: "Give one of them." });
+  }
   const bad = await withInterrupt({}, (signal) =>
     withNode(
       { stateDir: flags.stateDir, command: "swarm verify", signal, log: (line) => process.stderr.write(line) },
@@ -45,7 +51,7 @@ async function verify(target: string | undefined, flags: VerifyFlags): Promise<v
   );
   if (bad === 0) return;
   throw new SwarmError("INTEGRITY", `${countFiles(bad)} in the cache ${bad === 1 ? "is" : "are"} damaged`, {
-    hint: "Remove the repo with swarm rm and pull it again.",
+    hint: "swarm verify --all fetches them again; or remove the repo with swarm rm and pull it.",
   });
 }
 
@@ -72,6 +78,9 @@ function describeEvent(event: Checked, isQuiet: boolean): string | undefined {
     return `${countFiles(event.files)}, ${formatBytes(event.bytes)}: ${result}`;
   }
   const name = sanitize(`${event.repo}  ${event.path}`);
+  if (event.type === "mended") {
+    return event.ok ? `${green("✓")} ${name}: fetched again` : `${red("✗")} ${name}: could not be fetched again`;
+  }
   if (!event.ok) return `${red("✗")} ${name}: ${sanitize(event.problem ?? "damaged")}`;
   if (isQuiet) return undefined;
   const ground = event.restsOn === undefined ? "" : `\n    ${sanitize(describeGround(event.restsOn))}`;

@@ -10,18 +10,28 @@ import { httpStatusOf, SwarmError, toErrorBody, toSwarmError } from "@swarmd/pro
 import {
   type JsonRoute,
   parseAddRequest,
+  parseBackgroundRequest,
+  parseCancelRequest,
   parseClusterCreateRequest,
   parseClusterInviteRequest,
   parseClusterJoinRequest,
   parseClusterRotateRequest,
+  parseCollectRequest,
+  parseDiffRequest,
+  parseHoldRequest,
   parseLimitsRequest,
   parseLocateRequest,
   parseManifestRequest,
+  parsePinRequest,
+  parsePrefetchRequest,
   parsePullRequest,
   parseRegisterRequest,
   parseRemoveRequest,
+  parseStopPrefetchRequest,
   parseUnbanRequest,
+  parseUnpinRequest,
   parseVerifyRequest,
+  parseWatchRequest,
   ROUTES,
   type RouteName,
   type Routes,
@@ -173,6 +183,15 @@ function createHandlers({ commands, views }: ApiServerDeps): Handlers {
   return {
     status: () => views.status(),
     list: (_body, signal) => views.list({ signal }),
+    diff: (body, signal) => commands.diff(parseDiffRequest(body), { signal }),
+    pin: (body) => commands.pin(parsePinRequest(body)),
+    unpin: (body) => commands.unpin(parseUnpinRequest(body)),
+    pins: () => views.pins(),
+    collect: (body, signal) => commands.collect(parseCollectRequest(body ?? {}), { signal }),
+    hold: (body) => {
+      const request = parseHoldRequest(body);
+      return (send, signal) => commands.hold(request, send, { signal });
+    },
     remove: (body, signal) => commands.remove(parseRemoveRequest(body), { signal }),
     limits: (body) => commands.limit(parseLimitsRequest(body ?? {})),
     unban: (body) => commands.unban(parseUnbanRequest(body)),
@@ -194,6 +213,14 @@ function createHandlers({ commands, views }: ApiServerDeps): Handlers {
     pull: (body) => {
       const request = parsePullRequest(body);
       return (send, signal) => commands.pull(request, send, { signal });
+    },
+    background: (body) => commands.pullLater(parseBackgroundRequest(body)),
+    cancel: (body) => commands.cancel(parseCancelRequest(body)),
+    prefetch: (body) => commands.prefetch(parsePrefetchRequest(body)),
+    stopPrefetch: (body) => commands.stopPrefetch(parseStopPrefetchRequest(body)),
+    watch: (body) => {
+      const request = parseWatchRequest(body);
+      return (send, signal) => commands.watch(request, send, { signal });
     },
     verify: (body) => {
       const request = parseVerifyRequest(body);

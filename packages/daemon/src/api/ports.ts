@@ -2,7 +2,11 @@
 import type {
   AddEvent,
   AddRequest,
+  BackgroundJob,
+  BackgroundRequest,
   CacheListing,
+  CancelRequest,
+  CancelResult,
   ClusterCreated,
   ClusterCreateRequest,
   ClusterInvitation,
@@ -13,6 +17,12 @@ import type {
   ClusterRotated,
   ClusterRotateRequest,
   ClusterStatus,
+  CollectRequest,
+  CollectResult,
+  DiffRequest,
+  DiffResult,
+  HoldEvent,
+  HoldRequest,
   LimitsRequest,
   LocateRequest,
   ManifestRequest,
@@ -20,16 +30,24 @@ import type {
   ModelManifest,
   NodeLimits,
   NodeStatus,
+  PinRequest,
+  PinResult,
+  PrefetchRequest,
+  PrefetchResult,
   PullEvent,
   PullRequest,
   RegisterRequest,
   RegisterResult,
   RemoveRequest,
   RemoveResult,
+  StopPrefetchRequest,
   UnbanRequest,
   UnbanResult,
+  UnpinRequest,
   VerifyEvent,
   VerifyRequest,
+  WatchEvent,
+  WatchRequest,
 } from "@swarmd/protocol/api";
 
 /** What can be ordered about the cluster of this node. Every method may throw SwarmError. */
@@ -55,7 +73,31 @@ export interface Commands {
     onEvent: (event: PullEvent) => void,
     options: { readonly signal: AbortSignal },
   ): Promise<void>;
+  /** Pulls when nobody waits for another pull; answers when that is written down. */
+  pullLater(request: BackgroundRequest): Promise<BackgroundJob>;
+  /** Takes back what {@link pullLater} took. */
+  cancel(request: CancelRequest): Promise<CancelResult>;
+  /** Has what a list names, now and as it changes. */
+  prefetch(request: PrefetchRequest): Promise<PrefetchResult>;
+  stopPrefetch(request: StopPrefetchRequest): Promise<PrefetchResult>;
+  /** Tells what becomes of what runs in the background; resolves after the `finished` event. */
+  watch(
+    request: WatchRequest,
+    onEvent: (event: WatchEvent) => void,
+    options: { readonly signal: AbortSignal },
+  ): Promise<void>;
   remove(request: RemoveRequest, options: { readonly signal: AbortSignal }): Promise<RemoveResult>;
+  /** What changed between two revisions, and what a pull of the second would move. */
+  diff(request: DiffRequest, options: { readonly signal: AbortSignal }): Promise<DiffResult>;
+  pin(request: PinRequest): Promise<PinResult>;
+  unpin(request: UnpinRequest): Promise<PinResult>;
+  collect(request: CollectRequest, options: { readonly signal: AbortSignal }): Promise<CollectResult>;
+  /** Holds on to a model until the signal aborts. */
+  hold(
+    request: HoldRequest,
+    onEvent: (event: HoldEvent) => void,
+    options: { readonly signal: AbortSignal },
+  ): Promise<void>;
   verify(
     request: VerifyRequest,
     onEvent: (event: VerifyEvent) => void,
@@ -78,6 +120,7 @@ export interface Commands {
 /** What a person or program can ask. */
 export interface Views {
   list(options: { readonly signal: AbortSignal }): Promise<CacheListing>;
+  pins(): PinResult;
   status(): Promise<NodeStatus>;
   /** What is in a model; the heads of its files are read for that. */
   manifest(request: ManifestRequest, options: { readonly signal: AbortSignal }): Promise<ModelManifest>;

@@ -113,6 +113,13 @@ export class Engine {
     return spec?.isPrivate === true && spec.hasAccess === true;
   }
 
+  /** Peers that can be reached and hold all of a blob, as they said. */
+  wholeHolders(blob: BlobId): readonly NodeId[] {
+    const { catalog } = this.#state;
+    const known = catalog.find(blob);
+    return known === undefined ? [] : catalog.seeds(known).map(({ peer }) => peer.id);
+  }
+
   /** How far a blob is; undefined when nobody wants it. */
   view(blob: BlobId): BlobView | undefined {
     const session = this.#state.sessions.get(blob);

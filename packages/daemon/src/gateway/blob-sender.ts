@@ -15,7 +15,7 @@ import type { ByteRange } from "./byte-ranges.js";
 import { type FileHead, fileHead, type ServedFile } from "./file-head.js";
 import { HubError } from "./hub-error.js";
 import { isDown } from "./patient-upstream.js";
-import type { Demands, Focus, OpenFile, Outlets, RepoStore } from "./ports.js";
+import type { Demands, Focus, OpenFile, Outlets, RepoStore, Uses } from "./ports.js";
 import { gone } from "./repo-access.js";
 import type { GatewayCall } from "./route-table.js";
 
@@ -36,6 +36,7 @@ export interface BlobSenderDeps {
   readonly store: RepoStore;
   readonly demands: Demands;
   readonly focus: Focus;
+  readonly uses: Uses;
   readonly outlets: Outlets;
   /** Asks the Hub for a file's head. @returns whether it answered, with whatever */
   readonly isHubThere: (wanted: WantedFile, call: GatewayCall) => Promise<boolean>;
@@ -75,6 +76,7 @@ export class BlobSender {
     const held = await this.#deps.store.find(file.blob, { repo, sizeBytes: file.sizeBytes });
     const open = held && (await this.#deps.store.openWhole(held.path));
     if (open === undefined) return this.#sendArriving(call, wanted, head, [head.range]);
+    this.#deps.uses.noteUse(repo, wanted.commit);
     const linking = this.#link(wanted);
     await this.#sendWhole(call, open, head);
     await linking;
@@ -96,6 +98,7 @@ export class BlobSender {
     const held = await this.#deps.store.find(file.blob, { repo, sizeBytes: file.sizeBytes });
     const open = held && (await this.#deps.store.openWhole(held.path));
     if (open === undefined) return this.#sendArriving(call, wanted, head, parts);
+    this.#deps.uses.noteUse(repo, wanted.commit);
     const outlet = this.#deps.outlets.open(call.response, call);
     try {
       call.response.writeHead(head.status, head.headers);

@@ -16,6 +16,7 @@ import type {
   OwnRepos,
   RepoStore,
   Upstream,
+  Uses,
   Visibility,
 } from "./ports.js";
 import { registryRoutes } from "./registry-routes.js";
@@ -48,6 +49,7 @@ export interface GatewayDeps {
   readonly own?: OwnRepos;
   readonly demands: Demands;
   readonly focus: Focus;
+  readonly uses: Uses;
   readonly outlets: Outlets;
   readonly logger: Logger;
   /** Milliseconds; never goes back. */

@@ -124,6 +124,11 @@ export interface Demands {
   }): { readonly done: Promise<void>; release(): void };
 }
 
+/** Hears what is read, so that what is used stays. */
+export interface Uses {
+  noteUse(repo: RepoRef, commit: CommitId): void;
+}
+
 /** A reader waits for these bytes: they go first. */
 export interface Focus {
   focus(blob: BlobId, startBytes: number, endBytes: number): void;

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { FileEventLog } from "./file-event-log.js";
 
 let dir: string;
@@ -75,6 +76,30 @@ describe("the event log", () => {
     log.emit({ type: "a" });
     await log.close();
     log.emit({ type: "b" });
+    assert.equal(failures.length, 1);
+  });
+
+  it("tries again later, and counts what it could not write", async () => {
+    const missing = join(dir, "missing");
+    let nowMs = 0;
+    const log = new FileEventLog({ dir: missing }, { now: () => nowMs, onFailure: (error) => failures.push(error) });
+    const emitAt = async (atMs: number) => {
+      nowMs = atMs;
+      log.emit({ type: "event", atMs });
+      await setImmediate();
+    };
+    await emitAt(0);
+    while (failures.length === 0) await setImmediate();
+    await emitAt(1_000);
+    await mkdir(missing);
+    await emitAt(59_000);
+    await emitAt(60_000);
+    await log.close();
+    const events = await readEvents(join("missing", "events.jsonl"));
+    assert.deepEqual(
+      events.map(({ type, atMs, count }) => atMs ?? `${type} ${count}`),
+      [60_000, "events-dropped 3"],
+    );
     assert.equal(failures.length, 1);
   });
 });

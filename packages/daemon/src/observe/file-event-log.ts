@@ -15,12 +15,14 @@ export interface FileEventLogOptions {
 export interface FileEventLogDeps {
   /** Wall clock, in ms. */
   readonly now: () => number;
-  /** Told once when the log can't be written; the node goes on without it. */
+  /** Told when the log can't be written, once until it can again; the node goes on meanwhile. */
   readonly onFailure: (error: unknown) => void;
 }
 
 const DEFAULT_MAX_FILE_BYTES = 16 * 1024 * 1024;
 const DEFAULT_MAX_QUEUED = 10_000;
+/** A disk that is full now has room again some time; what happens until then is only counted. */
+const TRY_AGAIN_MS = 60_000;
 
 export class FileEventLog implements EventLog {
   readonly #options: Required<FileEventLogOptions>;
@@ -30,7 +32,9 @@ export class FileEventLog implements EventLog {
   #writing: Promise<void> | undefined;
   #file: FileHandle | undefined;
   #fileBytes = 0;
-  #isBroken = false;
+  #hasFailed = false;
+  #silentUntilMs = Number.NEGATIVE_INFINITY;
+  #isClosed = false;
 
   constructor(options: FileEventLogOptions, deps: FileEventLogDeps) {
     this.#options = { maxFileBytes: DEFAULT_MAX_FILE_BYTES, maxQueued: DEFAULT_MAX_QUEUED, ...options };
@@ -39,8 +43,10 @@ export class FileEventLog implements EventLog {
 
   /** Adds `time` (ISO 8601). */
   emit(event: { readonly type: string; readonly [field: string]: unknown }): void {
-    if (this.#isBroken) return;
-    if (this.#queue.length >= this.#options.maxQueued) {
+    if (this.#isClosed) return;
+    // A clock that was set back must not keep it silent.
+    const silentMs = this.#silentUntilMs - this.#deps.now();
+    if (this.#queue.length >= this.#options.maxQueued || (silentMs > 0 && silentMs <= TRY_AGAIN_MS)) {
       this.#dropped += 1;
       return;
     }
@@ -53,7 +59,7 @@ export class FileEventLog implements EventLog {
     while (this.#writing !== undefined) await this.#writing;
     await this.#file?.close().catch(() => undefined);
     this.#file = undefined;
-    this.#isBroken = true;
+    this.#isClosed = true;
   }
 
   #toLine(event: { readonly type: string }): string {
@@ -63,17 +69,24 @@ export class FileEventLog implements EventLog {
   async #drain(): Promise<void> {
     // Everything emitted in this turn goes out with one write.
     await Promise.resolve();
+    let lost = 0;
     try {
       while (this.#queue.length > 0) {
         const lines = this.#queue;
         this.#queue = [];
+        lost = lines.length + this.#dropped;
         if (this.#dropped > 0) lines.push(this.#toLine(this.#takeDropped()));
         await this.#write(Buffer.from(lines.join("")));
+        this.#hasFailed = false;
       }
     } catch (error) {
-      this.#isBroken = true;
+      this.#dropped += lost + this.#queue.length;
       this.#queue = [];
-      this.#deps.onFailure(error);
+      this.#silentUntilMs = this.#deps.now() + TRY_AGAIN_MS;
+      await this.#file?.close().catch(() => undefined);
+      this.#file = undefined;
+      if (!this.#hasFailed) this.#deps.onFailure(error);
+      this.#hasFailed = true;
     } finally {
       // In the same turn as the look that found the queue empty, so that no event is left behind.
       this.#writing = undefined;
@@ -98,7 +111,9 @@ export class FileEventLog implements EventLog {
       this.#file = await open(path, "a", 0o600);
       this.#fileBytes = 0;
     }
-    await this.#file.appendFile(bytes);
+    // A write that failed may have ended in the middle of a line.
+    const isMidway = this.#hasFailed && this.#fileBytes > 0;
+    await this.#file.appendFile(isMidway ? Buffer.concat([Buffer.from("\n"), bytes]) : bytes);
     this.#fileBytes += bytes.length;
   }
 }

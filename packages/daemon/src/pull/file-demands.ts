@@ -3,7 +3,7 @@
  * after the last of them has left, since most come back.
  */
 import { type BlobId, type CommitId, digestOf, type RepoFile, type RepoRef, type Revision } from "@swarmd/protocol";
-import type { Anchors, BlobSources, BlobWants, Locator, Locators, PullStore } from "./ports.js";
+import type { Anchors, BlobSources, BlobWants, CacheKeeper, Locator, Locators, PullStore } from "./ports.js";
 import { headBytesOf } from "./repo-plan.js";
 
 export interface FileDemandsOptions {
@@ -20,8 +20,11 @@ export interface FileDemandsDeps {
   readonly locators: Locators;
   readonly anchors: Anchors;
   readonly wants: BlobWants;
+  readonly keeper: CacheKeeper;
   /** A number that no other pull of this node has. */
   readonly newPull: () => number;
+  /** Somebody waits from now on, until the returned function is called. */
+  readonly onWait?: () => () => void;
   /** A file is here; nobody sent what was there before. */
   readonly onFetched: (sources: BlobSources) => void;
 }
@@ -73,7 +76,10 @@ export class FileDemands {
   take(wanted: DemandedFile): Demand {
     const { repo, commit, file } = wanted;
     const key = `${repo.type} ${repo.name} ${commit} ${file.path}`;
+    // Before it begins, so that what nobody waits for makes way for it.
+    const leave = this.#deps.onWait?.();
     const running = this.#running.get(key) ?? this.#start(key, wanted);
+    if (leave !== undefined) running.done.then(leave, leave);
     running.readers += 1;
     clearTimeout(running.linger);
     let isReleased = false;
@@ -82,6 +88,7 @@ export class FileDemands {
       release: () => {
         if (isReleased) return;
         isReleased = true;
+        leave?.();
         running.readers -= 1;
         if (running.readers > 0) return;
         running.linger = setTimeout(running.stop, this.#options.lingerMs ?? LINGER_MS);
@@ -112,7 +119,21 @@ export class FileDemands {
     return running;
   }
 
+  /** Makes room first, as a pull does. @throws SwarmError CACHE_FULL */
   async #fetch(pull: number, wanted: DemandedFile): Promise<void> {
+    const { keeper } = this.#deps;
+    const { repo, commit, file } = wanted;
+    const stay = await keeper.hold({ repo, commit, blobs: new Map([[file.blob, file.sizeBytes]]) });
+    try {
+      await stay.makeRoom({ signal: NEVER });
+      await this.#fetchHeld(pull, wanted);
+      keeper.noteUse(repo, commit);
+    } finally {
+      stay.release();
+    }
+  }
+
+  async #fetchHeld(pull: number, wanted: DemandedFile): Promise<void> {
     const { store, locators, wants } = this.#deps;
     const { repo, commit, revision, file, isPrivate, isOwn, token } = wanted;
     const { blob, path, sizeBytes } = file;

@@ -164,6 +164,8 @@ export interface PullStore {
   writeRef(repo: RepoRef, revision: Revision, commit: CommitId): Promise<void>;
   readTree(repo: RepoRef, commit: CommitId): Promise<readonly RepoFile[] | undefined>;
   writeTree(manifest: RepoManifest): Promise<void>;
+  /** Whether the snapshot has this file, and it leads to this blob, which is there. */
+  isLinked(file: LinkedFile & { readonly repo: RepoRef }): Promise<boolean>;
   /** Makes the snapshot's link to a blob of the cache, in whichever repo's folder that lies. */
   link(file: LinkedFile & { readonly repo: RepoRef }, options: Cancellable): Promise<string>;
   snapshotPath(repo: RepoRef, commit: CommitId): string;
@@ -178,6 +180,27 @@ export interface PullStore {
   findUrl(url: string): Promise<(FoundBlob & { readonly validators: UrlValidators }) | undefined>;
   /** Remembers what the file behind a URL turned out to be. */
   noteUrl(url: string, file: { readonly provisional: BlobId; readonly validators: UrlValidators }): Promise<FoundBlob>;
+}
+
+/** Whoever looks after the size of the cache. */
+export interface CacheKeeper {
+  /** What is found in the cache of these blobs from now on stays until the release. */
+  hold(visit: {
+    readonly repo: RepoRef;
+    readonly commit: CommitId;
+    /** All that the pull is about, with their sizes. */
+    readonly blobs: ReadonlyMap<BlobId, number>;
+  }): Promise<CacheStay>;
+  /** Everything was there; `link`: some of it in another place. */
+  noteServed(repo: RepoRef, commit: CommitId, action: "hit" | "link"): void;
+  noteUse(repo: RepoRef, commit: CommitId): void;
+}
+
+export interface CacheStay {
+  /** For what is not there. @throws SwarmError CACHE_FULL when it does not fit */
+  makeRoom(options: Cancellable): Promise<void>;
+  /** May be called twice. */
+  release(): void;
 }
 
 /** How far a blob is. */

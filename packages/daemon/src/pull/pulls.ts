@@ -5,8 +5,9 @@
  * Never: decides where a byte comes from, or touches one.
  */
 import { parseNodeId, parseRepoSpec, parseRevision, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
-import type { DoneEvent, PullEvent, PullRequest, PullStatus } from "@swarmd/protocol/api";
-import type { BlobSources, FileOrigin } from "./ports.js";
+import type { DiffRequest, DiffResult, DoneEvent, PullEvent, PullRequest, PullStatus } from "@swarmd/protocol/api";
+import { diffRevisions } from "./diff.js";
+import type { BlobSources, BlobWants, FileOrigin } from "./ports.js";
 import { type PullDeps, type PullOptions, pullRepo } from "./repo-pull.js";
 import { pullUrl } from "./url-pull.js";
 
@@ -20,6 +21,15 @@ export interface PullsOptions {
 
 export interface PullsDeps extends PullDeps {
   readonly files: FileOrigin;
+}
+
+/** How a pull is run that nobody waits for. */
+export interface PullManner {
+  /** `false`: bytes from peers or not at all; what the origin knows is asked all the same. Default `true`. */
+  readonly fromOrigin?: boolean;
+  /** Instead of those of the node. */
+  readonly wants?: BlobWants;
+  readonly isBackground?: boolean;
 }
 
 /** Bytes of all pulls that ended well since the node started. */
@@ -58,15 +68,21 @@ export class Pulls {
   }
 
   /** Runs one pull to its end; the last event is `done`. @throws SwarmError */
-  async run(request: PullRequest, onEvent: (event: PullEvent) => void, signal: AbortSignal): Promise<void> {
+  async run(
+    request: PullRequest,
+    onEvent: (event: PullEvent) => void,
+    signal: AbortSignal,
+    manner: PullManner = {},
+  ): Promise<void> {
     const id = this.newId();
-    this.#active.set(id, { id, target: request.target, doneBytes: 0, totalBytes: 0, bytesPerSecond: 0 });
+    const status = { id, target: request.target, doneBytes: 0, totalBytes: 0, bytesPerSecond: 0 };
+    this.#active.set(id, manner.isBackground === true ? { ...status, isBackground: true } : status);
     const watch = (event: PullEvent) => {
       this.#noteProgress(id, event);
       onEvent(event);
     };
     try {
-      const done = await this.#pull(id, request, watch, signal);
+      const done = await this.#pull(id, request, { onEvent: watch, signal, manner });
       this.totals.bytesFromOrigin += done.bytesFromOrigin;
       this.totals.bytesFromPeers += done.bytesFromPeers;
       this.totals.bytesFromCache += done.bytesFromCache;
@@ -76,29 +92,41 @@ export class Pulls {
     }
   }
 
+  /** What changed between two revisions, and what a pull of the second would move. @throws SwarmError as a pull's plan does */
+  diff(request: DiffRequest, signal: AbortSignal): Promise<DiffResult> {
+    const offline = this.#options.offline || request.offline === true;
+    return diffRevisions(request, { ...this.#deps, offline, peers: !this.#options.noPeer }, signal);
+  }
+
   #pull(
     pull: number,
     request: PullRequest,
-    onEvent: (event: PullEvent) => void,
-    signal: AbortSignal,
+    run: {
+      readonly onEvent: (event: PullEvent) => void;
+      readonly signal: AbortSignal;
+      readonly manner: PullManner;
+    },
   ): Promise<DoneEvent> {
+    const { onEvent, signal, manner } = run;
+    const deps = { ...this.#deps, wants: manner.wants ?? this.#deps.wants };
     const options: PullOptions = {
       pull,
       workers: this.#workersFor(request, onEvent),
       peers: !(this.#options.noPeer || request.noPeer === true),
       offline: this.#options.offline || request.offline === true,
+      fromOrigin: manner.fromOrigin ?? true,
       dryRun: request.dryRun === true,
       out: request.out,
       localDir: request.localDir,
     };
     if (/^https?:\/\//i.test(request.target)) {
       refuseRepoOptions(request);
-      return pullUrl({ ...options, url: request.target }, this.#deps, onEvent, signal);
+      return pullUrl({ ...options, url: request.target }, deps, onEvent, signal);
     }
     const { repo, revision } = parseTarget(request);
     const { include = [], exclude = [] } = request;
     const from = request.from === undefined ? undefined : parseNodeId(request.from);
-    return pullRepo({ ...options, repo, revision, include, exclude, from }, this.#deps, onEvent, signal);
+    return pullRepo({ ...options, repo, revision, include, exclude, from }, deps, onEvent, signal);
   }
 
   #workersFor({ workers }: PullRequest, onEvent: (event: PullEvent) => void): number {

@@ -14,6 +14,8 @@ import type {
   AnchorBasis,
   Anchors,
   BlobWants,
+  CacheKeeper,
+  CacheStay,
   KnownVisibility,
   Locators,
   PublishedRepos,
@@ -33,6 +35,8 @@ export interface PullOptions {
   readonly workers: number;
   readonly peers: boolean;
   readonly offline: boolean;
+  /** `false`: no bytes of files from the origin, though it is asked what it has. */
+  readonly fromOrigin: boolean;
   readonly dryRun: boolean;
   readonly out: string | undefined;
   readonly localDir: string | undefined;
@@ -59,6 +63,7 @@ export interface PullDeps {
   readonly wants: BlobWants;
   readonly members: RepoMembers;
   readonly basis: AnchorBasis;
+  readonly keeper: CacheKeeper;
   readonly nowMs: () => number;
 }
 
@@ -80,6 +85,32 @@ export async function pullRepo(
   }
   const { repo, commit } = plan.manifest;
   for (const { blob, sizeBytes, xetHash } of plan.files) deps.anchors.note(blob, sizeBytes, xetHash);
+  const blobs = new Map(plan.files.map(({ blob, sizeBytes }) => [blob, sizeBytes]));
+  const stay = await deps.keeper.hold({ repo, commit, blobs });
+  try {
+    return await pullPlanned({ request, plan, stay, startedMs }, deps, onEvent, signal);
+  } finally {
+    stay.release();
+  }
+}
+
+async function pullPlanned(
+  {
+    request,
+    plan,
+    stay,
+    startedMs,
+  }: {
+    readonly request: RepoPullRequest;
+    readonly plan: RepoPlan;
+    readonly stay: CacheStay;
+    readonly startedMs: number;
+  },
+  deps: PullDeps,
+  onEvent: (event: PullEvent) => void,
+  signal: AbortSignal,
+): Promise<DoneEvent> {
+  const { repo, commit } = plan.manifest;
   const { present, missing } = await sortByPresence(plan, deps.store);
   const tally = new SourceTally();
   const bytes = plan.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
@@ -87,12 +118,25 @@ export async function pullRepo(
   const about = { repo: formatRepo(repo), revision: plan.manifest.revision, commit, files: plan.files.length, bytes };
   onEvent({ type: "start", ...about, bytesPresent: sizeOf(present) + partialBytes });
 
-  const place = async (files: readonly RepoFile[]): Promise<void> => {
-    for (const file of files) await placeRepoFile(file, { plan, request, store: deps.store, signal });
+  let isAllLinked = true;
+  const phasesMs = { decide: 0, fetch: 0, link: 0 };
+  const timed = async <Result>(phase: keyof typeof phasesMs, work: () => Promise<Result>): Promise<Result> => {
+    const beganMs = deps.nowMs();
+    const result = await work();
+    phasesMs[phase] += deps.nowMs() - beganMs;
+    return result;
   };
+  const placeAll = async (files: readonly RepoFile[]): Promise<void> => {
+    for (const file of files) {
+      const wasLinked = await placeRepoFile(file, { plan, request, store: deps.store, signal });
+      isAllLinked &&= wasLinked;
+    }
+  };
+  const place = (files: readonly RepoFile[]) => timed("link", () => placeAll(files));
   if (!request.dryRun) {
     if ((request.offline || plan.publication !== undefined) && !request.peers && missing.length > 0)
       throw missingOffline(missing);
+    if (missing.length > 0) await timed("decide", () => stay.makeRoom({ signal }));
     for (const { files } of present) {
       await place(files);
       for (const file of files) {
@@ -100,8 +144,14 @@ export async function pullRepo(
         onEvent({ type: "file", path: file.path, bytes: file.sizeBytes, source: "cache" });
       }
     }
-    await fetchMissing({ request, plan, missing, present, partialBytes, place, tally }, deps, onEvent, signal);
+    const work = { request, plan, missing, present, partialBytes, place, tally };
+    const linkedMs = phasesMs.link;
+    await timed("fetch", () => fetchMissing(work, deps, onEvent, signal));
+    // What was linked while the rest arrived.
+    phasesMs.fetch = Math.max(0, phasesMs.fetch - (phasesMs.link - linkedMs));
     await deps.store.writeRef(repo, plan.manifest.revision, commit);
+    if (missing.length === 0) deps.keeper.noteServed(repo, commit, isAllLinked ? "hit" : "link");
+    else deps.keeper.noteUse(repo, commit);
     if (plan.publication !== undefined) await deps.published.keep(plan.publication);
     deps.onPulled(repo);
   }
@@ -114,12 +164,13 @@ export async function pullRepo(
     bytesFromCache: tally.fromCacheBytes,
     elapsedMs: Math.round(deps.nowMs() - startedMs),
     sources: tally.sources,
+    phasesMs,
     ...(request.dryRun ? { dryRun: true } : {}),
   };
 }
 
 /** For a pull that goes without peers. */
-const NOBODY: RepoMembers = {
+export const NOBODY: RepoMembers = {
   areThere: false,
   shareGated: false,
   resolve: async () => undefined,
@@ -184,7 +235,7 @@ async function fetchMissing(
       hasAccess: plan.hasAccess,
       home: repo,
       peers: request.peers,
-      fromOrigin: plan.mayAskOrigin,
+      fromOrigin: plan.mayAskOrigin && request.fromOrigin,
       originRequests: request.workers,
       order,
       headBytes: headBytesOf(path),
@@ -226,7 +277,7 @@ async function fetchMissing(
   }
 }
 
-/** Links one file whose blob is in the cache, into the snapshot and wherever else the user wants it. */
+/** Links one file whose blob is in the cache, into the snapshot and wherever else the user wants it. @returns whether it was linked already */
 async function placeRepoFile(
   { path, blob, sizeBytes }: RepoFile,
   to: {
@@ -235,18 +286,20 @@ async function placeRepoFile(
     readonly store: PullStore;
     readonly signal: AbortSignal;
   },
-): Promise<void> {
+): Promise<boolean> {
   const { store, signal, request } = to;
   const { repo, commit } = to.plan.manifest;
   const file = { commit, path, blob };
-  await store.link({ ...file, repo }, { signal });
-  if (request.out === undefined && request.localDir === undefined) return;
+  const wasLinked = await store.isLinked({ ...file, repo });
+  if (!wasLinked) await store.link({ ...file, repo }, { signal });
+  if (request.out === undefined && request.localDir === undefined) return wasLinked;
   const { path: blobPath } = (await store.find(blob, { repo, sizeBytes })) ?? {};
   if (blobPath === undefined) throw vanished(path, repo);
   if (request.out !== undefined) await store.placeFile(blobPath, request.out, { signal });
   if (request.localDir !== undefined) {
     await store.placeInLocalDir({ ...file, blobPath, localDir: request.localDir }, { signal });
   }
+  return wasLinked;
 }
 
 function vanished(path: string, repo: RepoRef): SwarmError {

@@ -102,7 +102,7 @@ async function fetchFile(
     hasAccess: false,
     home: undefined,
     peers: request.peers,
-    fromOrigin: true,
+    fromOrigin: request.fromOrigin,
     originRequests: request.workers,
     order: 0,
     headBytes: 0,

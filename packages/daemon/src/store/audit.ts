@@ -13,7 +13,16 @@ export interface AuditRequest extends VerifyRequest {
   readonly onEvent: (event: VerifyEvent) => void;
   /** Whether this node can prove any part of a blob to others. */
   readonly canProve: (blob: BlobId) => Promise<boolean>;
+  /** Fetches a damaged file again. @returns whether it is whole now */
+  readonly mendFile: (file: DamagedFile) => Promise<boolean>;
   readonly signal: AbortSignal;
+}
+
+export interface DamagedFile {
+  readonly repo: ScannedRepo["repo"];
+  readonly commit: ScannedRevision["commit"];
+  readonly path: string;
+  readonly blob: BlobId;
 }
 
 /** What came of one file: nothing, or what is wrong. */
@@ -28,6 +37,7 @@ export async function auditCache(store: BlobStore, check: CheckFile, request: Au
   const { onEvent, signal } = request;
   const verdicts = new Map<string, Promise<Verdict>>();
   const total = { files: 0, bytes: 0, bad: 0 };
+  const damaged: DamagedFile[] = [];
   await store.findLost({ signal });
   for (const { repo, revision } of await chooseTargets(store, request)) {
     const anchors = new Map((await store.readTree(repo, revision.commit))?.map(({ path, blob }) => [path, blob]));
@@ -41,6 +51,10 @@ export async function auditCache(store: BlobStore, check: CheckFile, request: Au
       total.files += 1;
       total.bytes += file.sizeBytes;
       if (problem !== undefined) total.bad += 1;
+      const should = anchors.get(file.path) ?? file.blob;
+      if (problem !== undefined && should !== undefined) {
+        damaged.push({ repo, commit: revision.commit, path: file.path, blob: should });
+      }
       const about = { path: file.path, repo: formatRepo(repo), bytes: file.sizeBytes };
       const anchor = anchors.get(file.path);
       const blob = file.blob ?? anchor;
@@ -51,6 +65,12 @@ export async function auditCache(store: BlobStore, check: CheckFile, request: Au
       const what = problem === undefined ? restsOn : { problem };
       onEvent({ type: "checked", ...about, ok: problem === undefined, ...what });
     }
+  }
+  for (const file of request.mend === true ? damaged : []) {
+    throwIfAborted(signal);
+    const ok = await request.mendFile(file);
+    if (ok) total.bad -= 1;
+    onEvent({ type: "mended", path: file.path, repo: formatRepo(file.repo), ok });
   }
   onEvent({ type: "verified", ...total });
 }

@@ -6,8 +6,8 @@
  * Write order, as huggingface_hub keeps it: blob (synced, then renamed), link, ref.
  */
 import { randomBytes } from "node:crypto";
-import { access, mkdir, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { access, lstat, mkdir, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import {
   type BlobId,
   type CommitId,
@@ -25,7 +25,7 @@ import type { Verified } from "../verify/types.js";
 import { type AdoptResult, adoptCache } from "./adopt.js";
 import { syncFolder } from "./atomic-file.js";
 import { BlobIndex } from "./blob-index.js";
-import { blobPath, CACHEDIR_TAG, etagOf, lockPath, repoPath } from "./cache-layout.js";
+import { blobPath, CACHEDIR_TAG, etagOf, findBlobOfName, lockPath, repoPath } from "./cache-layout.js";
 import { throwIfAborted, toStoreError } from "./disk-faults.js";
 import { FileLocks } from "./file-lock.js";
 import { FreeSpace, type Reservation } from "./free-space.js";
@@ -71,6 +71,10 @@ export interface BlobStoreDeps {
   readonly events: EventLog;
   /** A blob is no longer in the cache: removed by us, or found to be gone. Others must not count on it any more. */
   readonly onLost?: (blob: BlobId) => void;
+  /** We are about to put a file into the cache, at this path: it waits until this has settled. It must not reject. */
+  readonly onStoring?: (path: string) => Promise<void>;
+  /** We have removed a file of the cache. */
+  readonly onRemoved?: (path: string) => void;
 }
 
 export interface OpenStaging {
@@ -117,6 +121,10 @@ export class BlobStore {
   readonly #awaited = new Map<BlobId, Set<(staging: Staging) => void>>();
   /** What provisional blobs turned out to be, in this run. */
   readonly #digests = new Map<BlobId, FoundBlob & { readonly blob: BlobId }>();
+  /** How many readers each blob has. */
+  readonly #readers = new Map<BlobId, number>();
+  /** Files whose content is not what their name says. They stay where they are, so that no link breaks, until better ones take their place. */
+  readonly #distrusted = new Set<string>();
 
   constructor(opts: BlobStoreOptions, deps: BlobStoreDeps) {
     this.cacheDir = opts.cacheDir;
@@ -270,7 +278,36 @@ export class BlobStore {
     const arriving = staging && (await openStagingFile(staging));
     if (arriving !== undefined) return arriving;
     const found = await this.find(blob);
-    return found && openWholeFile(found.path, SHARD_BYTES);
+    const opened = found && (await openWholeFile(found.path, SHARD_BYTES));
+    return opened && this.#countReader(blob, opened);
+  }
+
+  /** Whether somebody reads the blob through {@link openBlob}, or it is arriving. */
+  isInUse(blob: BlobId): boolean {
+    return this.#open.has(blob) || (this.#readers.get(blob) ?? 0) > 0;
+  }
+
+  #countReader(blob: BlobId, opened: OpenBlob): OpenBlob {
+    const add = (by: number) => {
+      const readers = (this.#readers.get(blob) ?? 0) + by;
+      if (readers > 0) this.#readers.set(blob, readers);
+      else this.#readers.delete(blob);
+    };
+    let isClosed = false;
+    add(1);
+    const close = async () => {
+      if (!isClosed) add(-1);
+      isClosed = true;
+      await opened.close();
+    };
+    return { ...opened, close };
+  }
+
+  /** Keeps others, huggingface_hub among them, away from a blob; `undefined` when somebody has it. @throws SwarmError STORE_FAULT */
+  async tryLock(blob: BlobId, repo: RepoRef): Promise<(() => Promise<void>) | undefined> {
+    if (this.isInUse(blob)) return undefined;
+    const lock = await this.#locks.tryLock(lockPath(this.cacheDir, repo, blob));
+    return lock && (() => lock.release());
   }
 
   /**
@@ -314,11 +351,13 @@ export class BlobStore {
     assertCertified(staging, verified);
     const path = join(dirname(staging.path), etagOf(verified.blob));
     await staging.sync();
+    await this.#deps.onStoring?.(path);
     try {
       await rename(staging.path, path);
     } catch (error) {
       throw toStoreError(error, "finish", path);
     }
+    this.#distrusted.delete(path);
     await syncFolder(dirname(path));
     this.#index.add(verified.blob, path);
     await this.keptGrounds.keep(verified.blob, staging, new Date().toISOString()).catch((error: unknown) => {
@@ -357,7 +396,9 @@ export class BlobStore {
     try {
       await mkdir(dirname(path), { recursive: true });
       await linkOrCopy(await realpath(found.path), temporary);
+      await this.#deps.onStoring?.(path);
       await rename(temporary, path);
+      this.#distrusted.delete(path);
       this.#index.add(blob, path);
       return path;
     } catch (error) {
@@ -381,7 +422,10 @@ export class BlobStore {
         hint: "Something else has removed it; pull again.",
       });
     }
-    return linkIntoSnapshot(this.#folderOf(repo), file, options);
+    const path = await linkIntoSnapshot(this.#folderOf(repo), file, options);
+    // Where there are no links it is a file of its own.
+    if ((await lstat(path)).isFile()) await this.#deps.onStoring?.(path);
+    return path;
   }
 
   /** Whether the snapshot has this file and it leads to this blob, which is there. */
@@ -479,6 +523,11 @@ export class BlobStore {
     return this.#space.reserve(bytes, folder);
   }
 
+  /** Free space that is never promised to a pull. */
+  get marginBytes(): number {
+    return this.#space.marginBytes;
+  }
+
   /** What this user may still write to the cache. */
   async freeBytes(): Promise<number> {
     return this.#space.freeBytes(this.cacheDir);
@@ -490,6 +539,25 @@ export class BlobStore {
       isCaseInsensitive: await this.#isCaseInsensitive(),
       isWindows: process.platform === "win32",
     });
+  }
+
+  /** The file is rotten: it is no longer found, offered or linked, and the next pull puts a new one in its place. */
+  async distrust(blob: BlobId, path: string): Promise<void> {
+    const rotten = await stat(path).catch(() => undefined);
+    for (const other of new Set([path, ...this.#index.paths(blob)])) {
+      const found = await stat(other).catch(() => undefined);
+      // A second name of the same file is just as rotten.
+      if (other !== path && (found?.ino !== rotten?.ino || found?.dev !== rotten?.dev)) continue;
+      this.#distrusted.add(other);
+      this.#index.remove(blob, other);
+    }
+  }
+
+  /** A file of the cache was removed by us: a blob, or one of a snapshot where there are no links. */
+  noteRemoved(path: string): void {
+    const blob = findBlobOfName(basename(path));
+    if (blob !== undefined) this.#index.remove(blob, path);
+    this.#deps.onRemoved?.(path);
   }
 
   /** Tells the index that a blob's file is gone, or that its content is not what its name says. */
@@ -530,6 +598,7 @@ export class BlobStore {
 
   /** Asks the disk, and keeps the index true to it. */
   async #look(blob: BlobId, path: string): Promise<FoundBlob | undefined> {
+    if (this.#distrusted.has(path)) return undefined;
     try {
       const found = await stat(path);
       if (!found.isFile()) return undefined;

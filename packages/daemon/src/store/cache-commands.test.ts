@@ -196,7 +196,8 @@ describe("auditing", () => {
     const events: VerifyEvent[] = [];
     const check = (path: string, blob: BlobId) => verifier.verifyBlobOnDisk(path, blob, { signal });
     const canProve = async () => false;
-    const request = { onEvent: (event: VerifyEvent) => events.push(event), canProve, signal };
+    const mendFile = async () => false;
+    const request = { onEvent: (event: VerifyEvent) => events.push(event), canProve, mendFile, signal };
     await auditCache(store, check, target === undefined ? request : { ...request, target });
     return events;
   }

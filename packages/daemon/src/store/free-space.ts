@@ -18,11 +18,11 @@ export interface Reservation {
 const MARGIN_BYTES = 64 * 1024 * 1024;
 
 export class FreeSpace {
-  readonly #marginBytes: number;
+  readonly marginBytes: number;
   readonly #reservedBytes = new Map<number, number>();
 
   constructor({ marginBytes = MARGIN_BYTES }: { readonly marginBytes?: number } = {}) {
-    this.#marginBytes = marginBytes;
+    this.marginBytes = marginBytes;
   }
 
   /**
@@ -32,7 +32,7 @@ export class FreeSpace {
    */
   async reserve(bytes: number, folder: string): Promise<Reservation> {
     const { device, freeBytes } = await this.#measure(folder);
-    const unpromised = freeBytes - (this.#reservedBytes.get(device) ?? 0) - this.#marginBytes;
+    const unpromised = freeBytes - (this.#reservedBytes.get(device) ?? 0) - this.marginBytes;
     if (bytes > 0 && bytes > unpromised) throw tooLittle(bytes, Math.max(0, unpromised), folder);
     this.#add(device, bytes);
     return this.#hold(device, bytes);

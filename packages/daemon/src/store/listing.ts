@@ -1,6 +1,6 @@
 /** What is in the cache, as `swarm ls` shows it. */
 import { type BlobId, type CommitId, formatRepo, type RepoRef } from "@swarmd/protocol";
-import type { CachedRevision, CacheListing, PartialBlob } from "@swarmd/protocol/api";
+import type { CachedRepo, CachedRevision, CacheListing, PartialBlob } from "@swarmd/protocol/api";
 import type { BlobStore } from "./blob-store.js";
 import { type ScannedRepo, type ScannedRevision, scanCache, scanOne } from "./scan-repo.js";
 
@@ -10,6 +10,7 @@ export async function listCache(store: BlobStore, options: { readonly signal: Ab
   const partial = await listPartial(store);
   return {
     cacheDir: store.cacheDir,
+    repos: repos.filter(({ revisions }) => revisions.length > 0).map(toCachedRepo),
     revisions: repos.flatMap((repo) => repo.revisions.map((revision) => toCachedRevision(repo, revision))),
     partial,
     totalBytes: contentBytes(repos) + partial.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -30,8 +31,28 @@ export function toCachedRevision({ repo }: ScannedRepo, revision: ScannedRevisio
     files: revision.files.length,
     bytes: revision.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     lastModified: new Date(revision.mtimeMs).toISOString(),
+    lastAccessed: new Date(accessedMs(revision)).toISOString(),
+    // Pins are not the store's business.
+    isPinned: false,
     path: revision.path,
   };
+}
+
+function toCachedRepo(repo: ScannedRepo): CachedRepo {
+  const { revisions } = repo;
+  return {
+    repo: formatRepo(repo.repo),
+    revisions: revisions.length,
+    refs: revisions.flatMap(({ refs }) => refs),
+    bytes: contentBytes([repo]),
+    lastModified: new Date(Math.max(...revisions.map(({ mtimeMs }) => mtimeMs))).toISOString(),
+    lastAccessed: new Date(Math.max(...revisions.map(accessedMs))).toISOString(),
+    isPinned: false,
+  };
+}
+
+function accessedMs({ files, mtimeMs }: ScannedRevision): number {
+  return files.reduce((most, { atimeMs }) => Math.max(most, atimeMs), mtimeMs);
 }
 
 /** Bytes of all content, each counted once however many links lead to it. */

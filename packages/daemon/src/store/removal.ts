@@ -3,7 +3,7 @@
  * that is being fetched, and its staging file, stay.
  */
 import { lstat, readdir, rm, rmdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { formatRepo, parseRepoSpec, type RepoRef, type Revision, SwarmError } from "@swarmd/protocol";
 import type { RemoveRequest, RemoveResult } from "@swarmd/protocol/api";
 import type { BlobStore } from "./blob-store.js";
@@ -33,7 +33,7 @@ export async function removeFromCache(
   if (request.dryRun !== true) {
     for (const gone of doomed) {
       throwIfAborted(options.signal);
-      await removeRevision(scanned, gone);
+      await removeRevision(store, scanned, gone);
     }
     for (const { path } of blobs) await removeBlob(store, path);
     if (doomed.length === scanned.revisions.length) await removeEmptyFolders(scanned.folder);
@@ -68,14 +68,14 @@ function chooseRevisions(scanned: ScannedRepo, revision: Revision | undefined): 
   );
 }
 
-interface UnusedBlob {
+export interface UnusedBlob {
   readonly path: string;
   /** Nothing for a blob that is also linked into another repo or folder. */
   readonly freedBytes: number;
 }
 
 /** Blobs of the repo that only the doomed revisions use, and those that no revision uses when all of them go. */
-async function findUnused(scanned: ScannedRepo, doomed: readonly ScannedRevision[]): Promise<UnusedBlob[]> {
+export async function findUnused(scanned: ScannedRepo, doomed: readonly ScannedRevision[]): Promise<UnusedBlob[]> {
   const kept = scanned.revisions.filter((revision) => !doomed.includes(revision));
   const blobsOf = (revisions: readonly ScannedRevision[]) =>
     new Set(revisions.flatMap(({ files }) => files.map(({ blob }) => blob)));
@@ -93,15 +93,21 @@ async function findUnused(scanned: ScannedRepo, doomed: readonly ScannedRevision
   return found;
 }
 
-async function removeRevision({ folder }: ScannedRepo, { commit, refs, path }: ScannedRevision): Promise<void> {
+/** What leads to it: refs, links, notes. Its blobs stay; where there are no links, its files go. @throws SwarmError STORE_FAULT */
+export async function removeRevision(
+  store: BlobStore,
+  { folder }: ScannedRepo,
+  { commit, refs, path, files }: ScannedRevision,
+): Promise<void> {
   for (const ref of refs) await remove(refPath(folder, ref as Revision));
   for (const gone of [path, treePath(folder, commit), noExistPath(folder, commit)]) await remove(gone);
+  for (const file of files) if (file.blob === undefined) store.noteRemoved(join(path, file.path));
 }
 
-async function removeBlob(store: BlobStore, path: string): Promise<void> {
+/** @throws SwarmError STORE_FAULT */
+export async function removeBlob(store: BlobStore, path: string): Promise<void> {
   await remove(path);
-  const blob = findBlobOfName(basename(path));
-  if (blob !== undefined) store.forget(blob, path);
+  store.noteRemoved(path);
 }
 
 /** What an interrupted pull left of this repo, but for what is being fetched now. Returns the bytes freed. */
@@ -116,7 +122,7 @@ async function removePartial(store: BlobStore, repo: RepoRef, isDryRun: boolean)
 }
 
 /** A folder that still holds something, such as a staging file, stays. */
-async function removeEmptyFolders(folder: string): Promise<void> {
+export async function removeEmptyFolders(folder: string): Promise<void> {
   const names = ["blobs", "refs", "snapshots", "trees", ".no_exist"];
   for (const path of [...names.map((name) => join(folder, name)), folder]) await removeEmptyTree(path);
 }

@@ -1,106 +1,53 @@
-/** Reads one repo's folder of the cache: its revisions, their files and the refs that name them. Damage is counted, not thrown. */
-import { lstat, readdir, readFile, readlink, realpath, stat } from "node:fs/promises";
-import { basename, join, relative, sep } from "node:path";
-import { type BlobId, type CommitId, isCommitId, type RepoRef } from "@swarmd/protocol";
-import { findBlobOfName, findRepoOfFolder, repoPath } from "./cache-layout.js";
-import { throwIfAborted } from "./disk-faults.js";
+/** Looks through the cache: every file anew. The folders are read by a thread of its own, so that nothing else waits for the disk. */
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { RepoRef } from "@swarmd/protocol";
+import { findRepoOfFolder, repoPath } from "./cache-layout.js";
+import { Limiter } from "./limiter.js";
+import type { ScannedRepo } from "./read-repo.js";
+import { scanThread } from "./scan-thread.js";
 
-export interface ScannedFile {
-  /** As the repo names it. */
-  readonly path: string;
-  /** Absolute, in the snapshot. */
-  readonly linkPath: string;
-  /** By the name of the file the link leads to; `undefined` for a plain file, as where there are no links. */
-  readonly blob: BlobId | undefined;
-  /** Absolute path of the content, after all links. `undefined` when there is none: the link leads nowhere. */
-  readonly contentPath: string | undefined;
-  readonly sizeBytes: number;
-  readonly mtimeMs: number;
+export type { OrphanBlob, ScannedFile, ScannedRepo, ScannedRevision } from "./read-repo.js";
+
+/** The folders of all repos of a cache, by name. */
+export async function listRepoFolders(
+  cacheDir: string,
+): Promise<readonly { readonly folder: string; readonly repo: RepoRef }[]> {
+  const names = await readdir(cacheDir).catch(() => []);
+  return names.sort().flatMap((name) => {
+    const repo = findRepoOfFolder(name);
+    return repo === undefined ? [] : [{ folder: join(cacheDir, name), repo }];
+  });
 }
 
-export interface ScannedRevision {
-  readonly commit: CommitId;
-  /** Absolute: the snapshot folder. */
-  readonly path: string;
-  readonly refs: readonly string[];
-  readonly files: readonly ScannedFile[];
-  readonly mtimeMs: number;
+/** A few ahead of the thread, and in order. */
+const MOST_AHEAD = 8;
+
+/** Does the same for each of them, a few at a time, and ends with the first that fails. */
+export async function inTurns<Item, Result>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const limiter = new Limiter(MOST_AHEAD);
+  return Promise.all(items.map((item) => limiter.run(() => work(item))));
 }
 
-export interface ScannedRepo {
-  readonly repo: RepoRef;
-  /** Absolute. */
-  readonly folder: string;
-  readonly revisions: readonly ScannedRevision[];
-}
-
-/** All repos of a cache, by name. @throws SwarmError INTERRUPTED on abort. */
+/** All repos of a cache, by name. @throws SwarmError INTERRUPTED on abort, STORE_FAULT */
 export async function scanCache(
   cacheDir: string,
   { signal }: { readonly signal: AbortSignal },
-): Promise<ScannedRepo[]> {
-  const names = await readdir(cacheDir).catch(() => []);
-  const repos: ScannedRepo[] = [];
-  for (const name of names.sort()) {
-    const repo = findRepoOfFolder(name);
-    if (repo !== undefined) repos.push(await scanRepo(join(cacheDir, name), repo, signal));
-  }
-  return repos;
+): Promise<readonly ScannedRepo[]> {
+  const folders = await listRepoFolders(cacheDir);
+  return inTurns(folders, ({ folder, repo }) => scanRepo(folder, repo, signal));
 }
 
-/** One repo of a cache; without revisions when it is not there. @throws SwarmError INTERRUPTED on abort. */
+/** One repo of a cache; without revisions when it is not there. @throws SwarmError INTERRUPTED on abort, STORE_FAULT */
 export async function scanOne(cacheDir: string, repo: RepoRef, signal: AbortSignal): Promise<ScannedRepo> {
   return scanRepo(repoPath(cacheDir, repo), repo, signal);
 }
 
-async function scanRepo(folder: string, repo: RepoRef, signal: AbortSignal): Promise<ScannedRepo> {
-  const snapshots = join(folder, "snapshots");
-  const names: string[] = await readdir(snapshots).catch(() => []);
-  const commits = names.filter(isCommitId);
-  const refs = await readRefs(join(folder, "refs"));
-  const revisions: ScannedRevision[] = [];
-  for (const commit of commits) {
-    throwIfAborted(signal);
-    revisions.push(await scanRevision(join(snapshots, commit), commit, refs.get(commit) ?? []));
-  }
-  return { repo, folder, revisions };
-}
-
-async function scanRevision(path: string, commit: CommitId, refs: readonly string[]): Promise<ScannedRevision> {
-  const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => []);
-  const links = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
-  const files = (await Promise.all(links.map((link) => scanFile(path, link)))).filter((file) => file !== undefined);
-  const own = await stat(path).catch(() => undefined);
-  // As huggingface_hub: a revision is as young as its youngest content.
-  const mtimeMs = files.length === 0 ? (own?.mtimeMs ?? 0) : Math.max(...files.map((file) => file.mtimeMs));
-  return { commit, path, refs, files, mtimeMs };
-}
-
-async function scanFile(snapshot: string, linkPath: string): Promise<ScannedFile | undefined> {
-  const path = relative(snapshot, linkPath).split(sep).join("/");
-  try {
-    const own = await lstat(linkPath);
-    const blob = own.isSymbolicLink() ? findBlobOfName(basename(await readlink(linkPath))) : undefined;
-    const contentPath = await realpath(linkPath).catch(() => undefined);
-    const content = contentPath === undefined ? undefined : await stat(contentPath);
-    const sizeBytes = content?.size ?? 0;
-    return { path, linkPath, blob, contentPath, sizeBytes, mtimeMs: content?.mtimeMs ?? own.mtimeMs };
-  } catch {
-    // Gone since the folder was read.
-    return undefined;
-  }
-}
-
-/** Which refs name which commit. A ref may hold `/`. */
-async function readRefs(folder: string): Promise<Map<string, string[]>> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
-  const byCommit = new Map<string, string[]>();
-  for (const entry of entries) {
-    if (!entry.isFile()) continue;
-    const path = join(entry.parentPath, entry.name);
-    const commit = (await readFile(path, "utf8").catch(() => "")).trim();
-    const name = relative(folder, path).split(sep).join("/");
-    byCommit.set(commit, [...(byCommit.get(commit) ?? []), name].sort());
-  }
-  return byCommit;
+/** One repo. @throws SwarmError INTERRUPTED on abort, STORE_FAULT */
+export async function scanRepo(folder: string, repo: RepoRef, signal: AbortSignal): Promise<ScannedRepo> {
+  const { scanned } = await scanThread.readRepo({ folder, repo }, { signal });
+  return scanned as ScannedRepo;
 }

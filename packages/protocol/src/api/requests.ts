@@ -1,9 +1,17 @@
 /** Checks what a client asks for, at the boundary. Every error names the field. Pure. */
+import { parseDayHours } from "../day-hours.js";
 import { SwarmError, toSwarmError } from "../errors.js";
 import { compileFilePatterns } from "../file-patterns.js";
 import { isCommitId, parseNodeId, parseRepoSpec, parseRevision } from "../ids.js";
 import { findNearest } from "../nearest.js";
 import { parseRate } from "../quantities.js";
+import type {
+  BackgroundRequest,
+  CancelRequest,
+  PrefetchRequest,
+  StopPrefetchRequest,
+  WatchRequest,
+} from "./background-orders.js";
 import type {
   ClusterCreateRequest,
   ClusterInviteRequest,
@@ -13,7 +21,18 @@ import type {
 } from "./cluster-types.js";
 import type { AddRequest, LocateRequest, ManifestRequest, RegisterRequest } from "./face-types.js";
 import { isUrlTarget, parsePullTarget, parseRepoTarget } from "./targets.js";
-import type { LimitsRequest, PullRequest, RemoveRequest, UnbanRequest, VerifyRequest } from "./types.js";
+import type {
+  CollectRequest,
+  DiffRequest,
+  HoldRequest,
+  LimitsRequest,
+  PinRequest,
+  PullRequest,
+  RemoveRequest,
+  UnbanRequest,
+  UnpinRequest,
+  VerifyRequest,
+} from "./types.js";
 
 /** More parallel requests than this help nobody, and look like an attack to the origin. */
 export const MAX_WORKERS = 64;
@@ -58,6 +77,59 @@ export function parsePullRequest(body: unknown, names: FieldNames = {}): PullReq
 }
 
 /** @throws SwarmError USAGE */
+export function parseBackgroundRequest(body: unknown, names: FieldNames = {}): BackgroundRequest {
+  const fields = new Fields(body, ["pull", "between"], names);
+  const pull = fields.find("pull", (value) => parsePullRequest(value, names));
+  if (pull === undefined) throw new SwarmError("USAGE", "pull is missing");
+  if (pull.dryRun === true) {
+    throw new SwarmError("USAGE", `${names.dryRun ?? "dryRun"} moves nothing, so there is nothing for the background`);
+  }
+  return withoutUndefined({ pull, between: fields.find("between", parseBetween) });
+}
+
+/** @throws SwarmError USAGE */
+export function parsePrefetchRequest(body: unknown, names: FieldNames = {}): PrefetchRequest {
+  const fields = new Fields(body, ["path", "between", "once"], names);
+  return withoutUndefined({
+    path: fields.getPath("path"),
+    between: fields.find("between", parseBetween),
+    once: fields.findSwitch("once"),
+  });
+}
+
+/** @throws SwarmError USAGE */
+export function parseStopPrefetchRequest(body: unknown, names: FieldNames = {}): StopPrefetchRequest {
+  return { path: new Fields(body, ["path"], names).getPath("path") };
+}
+
+/** @throws SwarmError USAGE */
+export function parseCancelRequest(body: unknown, names: FieldNames = {}): CancelRequest {
+  const target = new Fields(body, ["target"], names).getText("target");
+  return { target: /^\d{1,9}$/.test(target) ? target : parsePullTarget(target) };
+}
+
+/** @throws SwarmError USAGE */
+export function parseWatchRequest(body: unknown, names: FieldNames = {}): WatchRequest {
+  const jobs = new Fields(body, ["jobs"], names).find("jobs", (value, name) => {
+    if (Array.isArray(value) && value.every((id) => Number.isSafeInteger(id))) return value as readonly number[];
+    throw new SwarmError("USAGE", `${name} is no list of numbers`);
+  });
+  return { jobs: jobs ?? [] };
+}
+
+/** Checked, and left as it was written. */
+function parseBetween(value: unknown, name: string): string {
+  const text = parseText(value, name);
+  try {
+    parseDayHours(text);
+    return text;
+  } catch (error) {
+    const { message, hint } = toSwarmError(error);
+    throw new SwarmError("USAGE", `${name}: ${message}`, { cause: error, ...(hint === undefined ? {} : { hint }) });
+  }
+}
+
+/** @throws SwarmError USAGE */
 export function parseRemoveRequest(body: unknown, names: FieldNames = {}): RemoveRequest {
   const fields = new Fields(body, ["target", "partial", "dryRun"], names);
   return withoutUndefined({
@@ -74,11 +146,57 @@ export function parseUnbanRequest(body: unknown, names: FieldNames = {}): UnbanR
 }
 
 /** @throws SwarmError USAGE */
+export function parseDiffRequest(body: unknown, names: FieldNames = {}): DiffRequest {
+  const fields = new Fields(body, ["from", "to", "offline"], names);
+  return withoutUndefined({
+    from: parseRepoTarget(fields.getText("from")),
+    to: parseRepoTarget(fields.getText("to")),
+    offline: fields.findSwitch("offline"),
+  });
+}
+
+/** @throws SwarmError USAGE */
+export function parsePinRequest(body: unknown, names: FieldNames = {}): PinRequest {
+  const fields = new Fields(body, ["target", "copies"], names);
+  return withoutUndefined({
+    target: parseRepoTarget(fields.getText("target")),
+    copies: fields.find("copies", parseCopies),
+  });
+}
+
+/** @throws SwarmError USAGE */
+export function parseUnpinRequest(body: unknown, names: FieldNames = {}): UnpinRequest {
+  const fields = new Fields(body, ["target"], names);
+  return { target: parseRepoTarget(fields.getText("target")) };
+}
+
+/** @throws SwarmError USAGE */
+export function parseCollectRequest(body: unknown, names: FieldNames = {}): CollectRequest {
+  const fields = new Fields(body, ["dryRun"], names);
+  return withoutUndefined({ dryRun: fields.findSwitch("dryRun") });
+}
+
+/** @throws SwarmError USAGE */
+export function parseHoldRequest(body: unknown, names: FieldNames = {}): HoldRequest {
+  const fields = new Fields(body, ["target"], names);
+  return { target: parseRepoTarget(fields.getText("target")) };
+}
+
+/** More nodes than one LAN has. */
+const MOST_COPIES = 1_000;
+
+function parseCopies(value: unknown, name: string): number {
+  if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MOST_COPIES) return value as number;
+  throw new SwarmError("USAGE", `${name} is no whole number from 1 to ${MOST_COPIES}: ${JSON.stringify(value)}`);
+}
+
+/** @throws SwarmError USAGE */
 export function parseVerifyRequest(body: unknown, names: FieldNames = {}): VerifyRequest {
-  const fields = new Fields(body, ["target", "explain"], names);
+  const fields = new Fields(body, ["target", "explain", "mend"], names);
   return withoutUndefined({
     target: fields.find("target", () => parseRepoTarget(fields.getText("target"))),
     explain: fields.findSwitch("explain"),
+    mend: fields.findSwitch("mend"),
   });
 }
 
@@ -125,8 +243,7 @@ function parseModelOfNode(text: string): string {
 /** @throws SwarmError USAGE */
 export function parseAddRequest(body: unknown, names: FieldNames = {}): AddRequest {
   const fields = new Fields(body, ["path", "as"], names);
-  const path = fields.findPath("path");
-  if (path === undefined) throw new SwarmError("USAGE", `${names.path ?? "path"} is missing`);
+  const path = fields.getPath("path");
   const as = parseRepoTarget(fields.getText("as"));
   const { revision } = parseRepoSpec(as);
   if (revision === undefined || !isCommitId(revision)) return { path, as };
@@ -284,6 +401,12 @@ class Fields {
   getText(field: string): string {
     const text = this.find(field, parseText);
     if (text !== undefined) return text;
+    throw new SwarmError("USAGE", `${this.#names[field] ?? field} is missing`);
+  }
+
+  getPath(field: string): string {
+    const path = this.findPath(field);
+    if (path !== undefined) return path;
     throw new SwarmError("USAGE", `${this.#names[field] ?? field} is missing`);
   }
 

@@ -6,6 +6,17 @@
  * status and an ErrorBody.
  */
 import type {
+  BackgroundRequest,
+  CancelRequest,
+  CancelResult,
+  PrefetchRequest,
+  PrefetchResult,
+  StopPrefetchRequest,
+  WatchEvent,
+  WatchRequest,
+} from "./background-orders.js";
+import type { BackgroundJob } from "./background-types.js";
+import type {
   ClusterCreated,
   ClusterCreateRequest,
   ClusterInvitation,
@@ -29,9 +40,17 @@ import type {
 } from "./face-types.js";
 import type {
   CacheListing,
+  CollectRequest,
+  CollectResult,
+  DiffRequest,
+  DiffResult,
+  HoldEvent,
+  HoldRequest,
   LimitsRequest,
   NodeLimits,
   NodeStatus,
+  PinRequest,
+  PinResult,
   PullEvent,
   PullRequest,
   RemoveRequest,
@@ -39,6 +58,7 @@ import type {
   StopResult,
   UnbanRequest,
   UnbanResult,
+  UnpinRequest,
   VerifyEvent,
   VerifyRequest,
 } from "./types.js";
@@ -77,8 +97,19 @@ function stream<Request, Event extends { readonly type: string }>(
 export const ROUTES = {
   status: json<undefined, NodeStatus>("GET", "/v1/status"),
   list: json<undefined, CacheListing>("GET", "/v1/cache"),
+  diff: json<DiffRequest, DiffResult>("POST", "/v1/diff"),
+  pin: json<PinRequest, PinResult>("POST", "/v1/pin"),
+  unpin: json<UnpinRequest, PinResult>("POST", "/v1/unpin"),
+  pins: json<undefined, PinResult>("GET", "/v1/pins"),
+  collect: json<CollectRequest, CollectResult>("POST", "/v1/collect"),
+  hold: stream<HoldRequest, HoldEvent>("/v1/hold", { last: "released", skippable: [] }),
   remove: json<RemoveRequest, RemoveResult>("POST", "/v1/remove"),
   pull: stream<PullRequest, PullEvent>("/v1/pull", { last: "done", skippable: ["progress"] }),
+  background: json<BackgroundRequest, BackgroundJob>("POST", "/v1/background"),
+  cancel: json<CancelRequest, CancelResult>("POST", "/v1/background/cancel"),
+  watch: stream<WatchRequest, WatchEvent>("/v1/background/watch", { last: "finished", skippable: [] }),
+  prefetch: json<PrefetchRequest, PrefetchResult>("POST", "/v1/prefetch"),
+  stopPrefetch: json<StopPrefetchRequest, PrefetchResult>("POST", "/v1/prefetch/stop"),
   verify: stream<VerifyRequest, VerifyEvent>("/v1/verify", { last: "verified", skippable: [] }),
   limits: json<LimitsRequest, NodeLimits>("POST", "/v1/limits"),
   unban: json<UnbanRequest, UnbanResult>("POST", "/v1/unban"),

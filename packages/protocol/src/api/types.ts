@@ -1,5 +1,6 @@
 /** What crosses the local API, and what `--json` prints: one object per line, told apart by `type`. Sizes in bytes, times in ms. */
 import type { ErrorBody } from "../errors.js";
+import type { BackgroundStatus } from "./background-types.js";
 
 export interface PullRequest {
   /** `org/model`, `datasets/org/name`, or an `http(s)://` URL. */
@@ -91,6 +92,8 @@ export interface DoneEvent {
   readonly bytesFromCache: number;
   readonly elapsedMs: number;
   readonly sources: readonly { readonly peer: string; readonly link: string; readonly bytes: number }[];
+  /** Of a repo: making room, fetching, and putting links (and copies) in place. */
+  readonly phasesMs?: { readonly decide: number; readonly fetch: number; readonly link: number };
   readonly dryRun?: boolean;
 }
 
@@ -105,9 +108,24 @@ export interface CachedRevision {
   readonly bytes: number;
   /** ISO 8601. */
   readonly lastModified: string;
+  /** By `swarm`, or by anybody where the mount keeps that. */
+  readonly lastAccessed: string;
+  readonly isPinned: boolean;
   readonly path: string;
   /** The node that published it, for a repo that no origin vouches for. */
   readonly publisher?: string;
+}
+
+/** All revisions of one repo. */
+export interface CachedRepo {
+  readonly repo: string;
+  readonly revisions: number;
+  readonly refs: readonly string[];
+  /** What several revisions share counts once. */
+  readonly bytes: number;
+  readonly lastModified: string;
+  readonly lastAccessed: string;
+  readonly isPinned: boolean;
 }
 
 /** A blob that is still arriving, or was left half done. */
@@ -120,6 +138,7 @@ export interface PartialBlob {
 
 export interface CacheListing {
   readonly cacheDir: string;
+  readonly repos: readonly CachedRepo[];
   readonly revisions: readonly CachedRevision[];
   readonly partial: readonly PartialBlob[];
   readonly totalBytes: number;
@@ -138,11 +157,84 @@ export interface RemoveResult {
   readonly freedBytes: number;
 }
 
+/** Two revisions, of one repo or of two. */
+export interface DiffRequest {
+  readonly from: string;
+  readonly to: string;
+  readonly offline?: boolean;
+}
+
+export interface DiffFile {
+  readonly path: string;
+  readonly state: "added" | "removed" | "changed";
+  /** 0 when it is not there. */
+  readonly fromBytes: number;
+  readonly toBytes: number;
+  /** Of the new content, that a pull would move; 0 when that is in the cache already. */
+  readonly shards: number;
+}
+
+export interface DiffResult {
+  readonly from: string;
+  readonly to: string;
+  readonly files: readonly DiffFile[];
+  readonly sameFiles: number;
+  /** What `swarm pull` of the second would move, from peers or the origin. */
+  readonly moveBytes: number;
+  readonly moveShards: number;
+}
+
+export interface PinRequest {
+  /** `org/model` or `org/model@revision`. */
+  readonly target: string;
+  /** Copies on the LAN, this node's included; 1 if left out. */
+  readonly copies?: number;
+}
+
+export interface UnpinRequest {
+  readonly target: string;
+}
+
+export interface PinInfo {
+  readonly repo: string;
+  readonly revision?: string;
+  readonly copies: number;
+}
+
+export interface PinResult {
+  /** Every pin there is now. */
+  readonly pins: readonly PinInfo[];
+}
+
+export interface CollectRequest {
+  readonly dryRun?: boolean;
+}
+
+/** What went, or would go. */
+export interface CollectResult {
+  readonly evicted: readonly {
+    readonly id: string;
+    readonly bytes: number;
+    readonly why: string;
+    readonly isLastCopy: boolean;
+  }[];
+  readonly freedBytes: number;
+}
+
+export interface HoldRequest {
+  readonly target: string;
+}
+
+/** `held` at once; the hold lasts until the client goes away. */
+export type HoldEvent = { readonly type: "held"; readonly target: string } | { readonly type: "released" } | ErrorEvent;
+
 export interface VerifyRequest {
   /** `org/model[@revision]`; everything in the cache if left out. */
   readonly target?: string;
   /** Say of each file what it rests on. */
   readonly explain?: boolean;
+  /** Fetch again what is damaged. */
+  readonly mend?: boolean;
 }
 
 /** What a file rests on. */
@@ -178,6 +270,7 @@ export type VerifyEvent =
       /** When it was asked for, and the file is right. */
       readonly restsOn?: FileGround;
     }
+  | { readonly type: "mended"; readonly path: string; readonly repo: string; readonly ok: boolean }
   | { readonly type: "verified"; readonly files: number; readonly bytes: number; readonly bad: number }
   | ErrorEvent;
 
@@ -203,6 +296,10 @@ export interface NodeStatus {
   readonly bytesFromOrigin: number;
   readonly bytesFromPeers: number;
   readonly bytesFromCache: number;
+  /** What is pulled when nobody waits for another pull. */
+  readonly background: BackgroundStatus;
+  /** The cache's decisions, by policy and action. */
+  readonly cacheDecisions: readonly { readonly policy: string; readonly action: string; readonly count: number }[];
 }
 
 /** A peer and the ways to it, best first. Bytes are counted since the node started. */
@@ -261,6 +358,8 @@ export interface PullStatus {
   readonly doneBytes: number;
   readonly totalBytes: number;
   readonly bytesPerSecond: number;
+  /** Nobody waits for it. */
+  readonly isBackground?: true;
 }
 
 /** Rates such as `50MB/s`; `none` takes a bound away. What is left out stays as it is. */

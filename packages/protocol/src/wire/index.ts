@@ -4,6 +4,7 @@ export * from "./cluster-codec.js";
 export * from "./cluster-types.js";
 export * from "./codec.js";
 export * from "./evidence.js";
+export * from "./keep-codec.js";
 export * from "./lanes.js";
 export * from "./limits.js";
 export * from "./publication.js";

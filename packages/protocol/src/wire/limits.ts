@@ -47,3 +47,9 @@ export const PATH_LENGTH_MAX = 4096;
 export const PAIR_FRAME_BYTES_MAX = 16 * 1024;
 /** Members named in a grant: enough to find the rest. */
 export const GRANT_MEMBERS_MAX = 32;
+
+/** A question about copies: a thousand digests. */
+export const COPIES_BYTES_MAX = 64 * 1024;
+export const KEEP_BLOBS_MAX = 1024;
+/** Whoever wants a copy kept says so again before this. */
+export const LEASE_MS_MAX = 24 * 3_600_000;

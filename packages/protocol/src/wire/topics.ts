@@ -8,6 +8,8 @@ export const STATE_PROTOCOL = "/swarmd/state/1";
 export const CONTROL_PROTOCOL = "/swarmd/control/1";
 /** A shard over a libp2p stream: the same request as on the direct lane. */
 export const SHARD_PROTOCOL = "/swarmd/shard/1";
+/** Who keeps what, when room is made. */
+export const COPIES_PROTOCOL = "/swarmd/copies/1";
 /** Between members of a cluster only. */
 export const MEMBER_PROTOCOL = "/swarmd/member/1";
 /** Of the conversation in which a node becomes a member. */
