@@ -29,6 +29,7 @@ class TurningTaker implements BodyTaker {
   readonly #taken: Buffer[] = [];
   #buffer: Buffer;
   #filled = 0;
+  #isTurning = false;
   /** What stops it, in place of the next buffer. */
   fault: SwarmError | undefined;
 
@@ -40,7 +41,7 @@ class TurningTaker implements BodyTaker {
   begin(): void {}
 
   target(): Buffer {
-    return this.#buffer.subarray(this.#filled);
+    return this.#isTurning ? Buffer.alloc(0) : this.#buffer.subarray(this.#filled);
   }
 
   take(bytes: number): Promise<void> | undefined {
@@ -49,8 +50,10 @@ class TurningTaker implements BodyTaker {
   }
 
   async #turn(): Promise<void> {
+    this.#isTurning = true;
     await nextTurn();
     if (this.fault !== undefined) throw this.fault;
+    this.#isTurning = false;
     this.#taken.push(Buffer.from(this.#buffer.subarray(0, this.#filled)));
     this.#buffer = Buffer.alloc(this.#bufferBytes);
     this.#filled = 0;

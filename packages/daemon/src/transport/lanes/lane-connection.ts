@@ -26,9 +26,9 @@ const headBuffer = Buffer.allocUnsafeSlow(HEAD_BUFFER_BYTES);
 export interface BodyTaker {
   /** Says whether this answer is what was asked for. @throws SwarmError if not */
   begin(head: ResponseHead): void;
-  /** Where the next bytes are to be put. Stays what it is until `take`; after a promise of `take`, until that resolves. */
+  /** Where the next bytes are to be put, until the next `take`. Empty, only before a promise of `take` resolves: not known yet. */
   target(): Buffer;
-  /** So many bytes are in what `target` gave. A promise means: nothing more until it resolves, and then ask for a new target. */
+  /** So many bytes are in what `target` gave. A promise means: nothing more until it resolves. */
   take(bytes: number): Promise<void> | undefined;
 }
 
@@ -165,11 +165,11 @@ export class LaneConnection {
 
   /**
    * Bodies go straight to where they are hashed and written from; with a limit in small pieces, so that the rate is even. The socket
-   * asks right after a read, for one that may come much later: after a pause the taker may want it elsewhere, so it is copied then.
+   * asks right after a read, for one that may come much later: where the taker does not know yet where it wants that, it is copied then.
    */
   #target(): Buffer {
-    const target = this.#phase === "body" && !this.#isPaused ? this.#taker?.target() : undefined;
-    if (target === undefined) return headBuffer;
+    const target = this.#phase === "body" ? this.#taker?.target() : undefined;
+    if (target === undefined || target.length === 0) return headBuffer;
     return this.#limit.bytesPerSecond === undefined ? target : target.subarray(0, LIMITED_BYTES);
   }
 

@@ -47,6 +47,8 @@ const LINGER_MS = 5;
 /** Shards in progress are told not more often than this: a message per write would keep the main thread busy for nothing. */
 const REPORT_GAP_MS = 4;
 
+const NOWHERE = Buffer.alloc(0);
+
 /** Another writer has the shard for one write: a millisecond or so. */
 const CLAIM_RETRY_MS = 1;
 
@@ -130,9 +132,9 @@ export class ShardFile {
     return this.#written;
   }
 
-  /** Where the next bytes are to be put; good until the next call of `take`, or, after a promise of `take`, until that resolves. */
+  /** Where the next bytes are to be put; good until the next call of `take`. Empty while it is held up by a proof. */
   target(): Buffer {
-    return this.#buffer.subarray(this.#filled);
+    return this.#wakeHeld === undefined ? this.#buffer.subarray(this.#filled) : NOWHERE;
   }
 
   /**
