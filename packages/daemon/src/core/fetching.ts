@@ -47,7 +47,9 @@ export class Fetching {
   start(order: Order): void {
     const { session, first, last, source, reason, isRoot, place } = order;
     const { shards } = session;
-    const startBytes = shardStart(first, shards.shardBytes) + shards.watermark(first);
+    // An attempt of no bytes would be one at the next shard.
+    const known = Math.min(shards.watermark(first), Math.max(0, shards.lengthOf(first) - 1));
+    const startBytes = shardStart(first, shards.shardBytes) + known;
     const attempt: Attempt = {
       id: this.#state.newAttemptId(),
       session,

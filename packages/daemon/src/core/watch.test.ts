@@ -331,7 +331,7 @@ function flowFor(bench: Bench, forMs: number, bytesPerMs: (flight: Flight) => nu
       const left = (flight.shard + 1) * SHARD - flight.positionBytes;
       const bytes = Math.min(left, Math.round(250 * bytesPerMs(flight)));
       if (bytes > 0) bench.flow(flight, bytes);
-      if (bytes === left) bench.complete(flight);
+      if (bytes > 0 && bytes === left) bench.complete(flight);
     }
   }
 }
@@ -348,6 +348,20 @@ test("what we fetch for others and crawls over one connection is tried over anot
   assert.deepEqual(
     again.map(({ shard, from }) => ({ shard, from })),
     [{ shard: unlucky.shard, from: "origin" }],
+  );
+});
+
+test("what we fetched for others and compare with the origin still is neither tried again nor a reason to step down", () => {
+  const bench = coldWith([A]);
+  flowFor(bench, 12_000, () => SHARD / 4_000);
+  const [whole] = bench.underWay.filter(({ from }) => from === "origin");
+  assert.ok(whole !== undefined);
+  bench.flow(whole, (whole.shard + 1) * SHARD - whole.positionBytes);
+  flowFor(bench, 20_000, (flight) => (flight === whole ? 0 : SHARD / 4_000));
+  assert.equal(whole.isOver, false);
+  assert.deepEqual(
+    bench.flights.filter(({ reason, shard }) => reason === "retry" && shard === whole.shard),
+    [],
   );
 });
 

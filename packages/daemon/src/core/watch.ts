@@ -65,8 +65,7 @@ export class Watch {
         this.#tryAgainIfUnlucky(attempt);
         continue;
       }
-      // All bytes are there: what they rest on is being found out, which has deadlines of its own.
-      if (attempt.positionBytes >= attempt.endBytes) continue;
+      if (hasAllBytes(attempt)) continue;
       if (this.#giveUpIfStalled(attempt) || this.#takeOver(attempt, firstShard(attempt))) continue;
       if (rivals < MOST_RIVALS && this.#hedge(attempt)) rivals += 1;
     }
@@ -121,7 +120,8 @@ export class Watch {
 
   /** It comes far slower than usual from the origin: of a root of ours, whoever took over did so for that, and we are better off behind it. */
   #isOverdue(attempt: Attempt): boolean {
-    if (this.#usualMs === 0 || this.#state.awakeMs - attempt.startedMs < CRAWL_PATIENCE * this.#usualMs) return false;
+    if (hasAllBytes(attempt) || this.#usualMs === 0) return false;
+    if (this.#state.awakeMs - attempt.startedMs < CRAWL_PATIENCE * this.#usualMs) return false;
     return crawls({ rate: this.#rateOf(attempt), otherRates: [], usualRate: this.#usualRate(attempt) });
   }
 
@@ -154,7 +154,7 @@ export class Watch {
   #tryAgainIfUnlucky(attempt: Attempt): void {
     const { session, source, pull } = attempt;
     const shard = firstShard(attempt);
-    if (!attempt.isRoot || attempt.reason === "retry" || shard !== lastShard(attempt)) return;
+    if (!attempt.isRoot || attempt.reason === "retry" || shard !== lastShard(attempt) || hasAllBytes(attempt)) return;
     if (this.#state.originInFlight >= this.#state.originRequests || !this.#isOverdue(attempt)) return;
     this.#lifecycle.cancel(attempt);
     this.#fetching.start({ session, first: shard, last: shard, source, reason: "retry", pull, isRoot: true, place: 0 });
@@ -276,6 +276,11 @@ export class Watch {
       isLast: attempt.session.shards.absent.count === 0,
     });
   }
+}
+
+/** What they rest on is being found out, which has deadlines of its own. */
+function hasAllBytes({ positionBytes, endBytes }: Attempt): boolean {
+  return positionBytes >= endBytes;
 }
 
 function isSameSource(one: Source, other: Source): boolean {
