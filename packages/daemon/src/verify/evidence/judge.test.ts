@@ -272,4 +272,30 @@ describe("a shard from a peer", () => {
       assert.equal(outcome, expected);
     });
   }
+
+  for (const { losses, expected } of [
+    { losses: 2, expected: "attestation" },
+    { losses: 9, expected: "PEER_UNPROVEN" },
+  ]) {
+    it(`is asked for again where the question got lost: ${losses} times`, async () => {
+      let asked = 0;
+      const judge = new Judge(
+        { lookMs: 5 },
+        {
+          evidence: {
+            ask: (): Promise<EvidenceReply> => toReply(asked++ < losses ? "gone" : [says(RIGHT)]),
+          },
+          witnesses: { holders: () => [SENDER.node], isBanned: () => false, isOnDuty: () => false },
+          digests: { matches: async () => true },
+        },
+      );
+      const trial = judge.open({ ...ABOUT, peer: SENDER.node, path: "/nowhere" });
+      const outcome = await trial.conclude({ hash: RIGHT, sentHash: RIGHT }).then(
+        ({ ground }) => ground.kind,
+        (error: SwarmError) => error.code,
+      );
+      trial.close();
+      assert.equal(outcome, expected);
+    });
+  }
 });

@@ -49,6 +49,9 @@ const OTHER_MS = 3_000;
 const LOOK_MS = 1_000;
 /** A root that compares what it has of others with the origin takes a second or two. */
 const DUTY_MS = 4_000;
+/** Of a question that got lost, and may be put again so often. */
+const LOST: ReadonlySet<string> = new Set(["PEER_UNREACHABLE", "PEER_STALLED"]);
+const MOST_LOST = 4;
 /** A shard that so many holders can't vouch for is better fetched anew. */
 const MOST_OTHERS = 3;
 
@@ -137,14 +140,25 @@ export class Trial {
    * hold it now are asked meanwhile, and the one on duty waits for nobody.
    */
   async #hearSender(
-    reply: Promise<EvidenceReply | SwarmError>,
+    first: Promise<EvidenceReply | SwarmError>,
     arrived: Arrived,
     asked: Set<NodeId>,
   ): Promise<Checked | undefined> {
     const { arrival, opts } = { arrival: this.#arrival, opts: this.#opts };
+    let reply = first;
+    let lost = 0;
     for (let waitedMs = 0; waitedMs < opts.senderMs; waitedMs += opts.lookMs) {
       const answer = await this.#within(reply, Math.min(opts.lookMs, opts.senderMs - waitedMs));
-      if (answer instanceof SwarmError) return undefined;
+      if (answer instanceof SwarmError) {
+        lost += 1;
+        if (!LOST.has(answer.code) || lost > MOST_LOST) return undefined;
+        // The link over which it was asked may have died, and the next one be up in a moment.
+        const found = await this.#askOthers(arrived, asked, opts.lookMs);
+        if (found !== undefined) return found;
+        await this.#within(new Promise(() => undefined), opts.lookMs);
+        reply = this.#ask(arrival.peer, this.#abort.signal);
+        continue;
+      }
       if (answer?.isTainted === true)
         throw new SwarmError("PEER_TAINTED", `${arrival.peer} sent ${nameOf(arrival)}, and took it back`);
       if (answer !== undefined) return this.#hear(arrived, answer.items, arrival.peer);
