@@ -67,7 +67,11 @@ export class Transfers {
     this.#introduce(running);
     this.#dropStale(running);
     this.#running.set(order.attempt, running);
-    running.done = this.#run(running).finally(() => this.#running.delete(order.attempt));
+    running.done = this.#run(running).finally(() => {
+      this.#running.delete(order.attempt);
+      // Rivals that go on need to know of this one, not of those it knew.
+      running.rivals.length = 0;
+    });
   }
 
   /** Stops an attempt; `ended` follows. An attempt that is over already is left alone. */
