@@ -16,6 +16,8 @@ import {
 import { assertCacheIsSound } from "../support/cache-checks.js";
 import { syntheticContent } from "../support/hub/content.js";
 import { EmbeddedHub } from "../support/hub/hub.js";
+import { doneOf, pullEvents } from "../support/local-node.js";
+import { knows, SwarmKit } from "../support/swarm-kit.js";
 
 const SIZE_BYTES = 20_000_000;
 
@@ -75,5 +77,33 @@ describe("a rotten file", () => {
       (await readFile(join(place.stateDir, "quarantine", kept))).subarray(12_345_678, 12_345_681).toString(),
       "rot",
     );
+  });
+});
+
+describe("a rotten file that a neighbour has, too", () => {
+  it("is fetched again from there, and not a byte of it from the origin", async () => {
+    const content = syntheticContent({ seed: 901, sizeBytes: SIZE_BYTES });
+    const hub = await EmbeddedHub.start({ repos: [{ name: "acme/shared", files: { "model.safetensors": content } }] });
+    const kit = new SwarmKit(hub.url);
+    try {
+      const neighbour = await kit.start([]);
+      await pullEvents(neighbour.node, { target: "acme/shared" });
+      const node = await kit.start([neighbour.address]);
+      await knows(node, 1);
+      const { path } = doneOf(await pullEvents(node.node, { target: "acme/shared" }));
+      const model = join(path, "model.safetensors");
+      const right = await readFile(model);
+      const file = await open(await realpath(model), "r+");
+      await file.write(Buffer.from("rot"), 0, 3, 12_345_678);
+      await file.close();
+      hub.resetStats();
+
+      await node.node.commands.verify({ mend: true }, () => undefined, { signal: AbortSignal.timeout(60_000) });
+      assert.ok((await readFile(model)).equals(right));
+      assert.equal(hub.stats().bytesSent, 0);
+    } finally {
+      await kit.end();
+      await hub.stop();
+    }
   });
 });
