@@ -102,6 +102,15 @@ describe("the cache's policies", () => {
     ]);
   });
 
+  it("--reserve-pinned: what is not pinned takes the rest only, and what is pinned does not count there", async () => {
+    await start("--cache-max-size", "10MB", "--reserve-pinned", "30%");
+    for (const name of ["a", "b", "c"]) assert.equal(await pull(name), 0);
+    assert.equal(await cached(), "bc");
+    assert.equal((await runSwarm(["pin", "acme/c"], env)).exitCode, 0);
+    assert.equal(await pull("d"), 0);
+    assert.equal(await cached(), "bcd");
+  });
+
   it("lru: files that another tool reads count as used", async () => {
     await start("--cache-max-size", "10MB");
     for (const name of ["a", "b", "c"]) assert.equal(await pull(name), 0);
