@@ -35,6 +35,8 @@ export type DigestReport =
 const READ_BYTES = 128 * 1024;
 /** One file's turn. */
 const SLICE_BYTES = 4 * 1024 * 1024;
+/** Signs of life are worth nothing more often. */
+const PROGRESS_MS = 1_000;
 
 class HashedFile {
   readonly #order: DigestOrder & { readonly type: "open" };
@@ -84,6 +86,7 @@ class DigestThread {
   readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
   readonly #report: (report: DigestReport) => void;
   #scheduled = false;
+  #progressMs = 0;
 
   constructor(report: (report: DigestReport) => void) {
     this.#report = report;
@@ -118,7 +121,11 @@ class DigestThread {
 
   #hashSlice(id: number, file: HashedFile): void {
     file.hashSlice(this.#buffer);
-    this.#report({ type: "progress", id });
+    const nowMs = performance.now();
+    if (nowMs - this.#progressMs >= PROGRESS_MS) {
+      this.#progressMs = nowMs;
+      this.#report({ type: "progress", id });
+    }
     if (!file.hasWork) this.#reportDigest(id, file);
   }
 

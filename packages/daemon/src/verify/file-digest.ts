@@ -31,9 +31,11 @@ export interface FileDigestsOptions {
 
 /** Below this a round trip to a thread costs more than the hash. */
 const INLINE_BYTES = 1024 * 1024;
+/** Not worth a message to a thread, unless it is the last: a millisecond's work. */
+const STEP_BYTES = 1024 * 1024;
 /** A disk that spins up takes ten seconds. */
 const STALL_MS = 60_000;
-/** Two files at a time: one thread more than that takes the cores that receive bytes. */
+/** Two files at a time, and half of the cores: one thread more than that takes the cores that receive bytes. */
 const MAX_THREADS = 2;
 
 /** All file digests of a node. Its threads start when they are first needed and keep no process alive that has nothing to hash. */
@@ -43,7 +45,7 @@ export class FileDigests {
   readonly #threads = new Set<DigestThread>();
 
   constructor({
-    threads = Math.min(MAX_THREADS, availableParallelism()),
+    threads = Math.min(MAX_THREADS, Math.ceil(availableParallelism() / 2)),
     stallMs = STALL_MS,
   }: FileDigestsOptions = {}) {
     this.#threadLimit = threads;
@@ -118,7 +120,8 @@ class ThreadedDigest implements FileDigest {
 
   advance(prefixBytes: number): void {
     if (prefixBytes < this.#sentBytes) this.close();
-    if (prefixBytes === this.#sentBytes) return;
+    const isAll = prefixBytes === this.#file.sizeBytes;
+    if (prefixBytes === this.#sentBytes || (!isAll && prefixBytes - this.#sentBytes < STEP_BYTES)) return;
     this.#sentBytes = prefixBytes;
     this.#job ??= this.#pickThread().open(this.#file);
     this.#job.advance(prefixBytes);

@@ -5,7 +5,7 @@ import { SwarmError, shardAt, toFault } from "@swarmd/protocol";
 import type { FetchOrder, LaneOrder, LaneReport, LaneThreadData } from "./lane-orders.js";
 import type { ShardProof } from "./proof-inbox.js";
 
-/** One thread fills a 10 Gbit/s link; with more, several fast links use several cores. */
+/** One thread fills a 10 Gbit/s link; with more, several fast links use several cores. Never more than half of the cores. */
 const MOST_THREADS = 2;
 
 export type FetchOutcome = Omit<Extract<LaneReport, { readonly type: "ended" }>, "type" | "id">;
@@ -42,7 +42,7 @@ export class LaneThreads {
   /** @param onDead told of hosts to which packets vanish */
   constructor(opts: { readonly threads?: number }, data: LaneThreadData, onDead: (host: string) => void) {
     this.#onDead = onDead;
-    this.#limit = opts.threads ?? Math.min(MOST_THREADS, availableParallelism());
+    this.#limit = opts.threads ?? Math.min(MOST_THREADS, Math.ceil(availableParallelism() / 2));
     this.#data = data;
   }
 

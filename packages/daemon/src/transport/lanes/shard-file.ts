@@ -41,11 +41,11 @@ export interface ShardFileDeps {
 /** Hashed at once: fits the second-level cache, and is no more calls than needed where bytes come in small pieces. */
 const HASH_BYTES = 128 * 1024;
 /** Written as soon as such a part of what may be pending has come and nothing else is being written … */
-const WRITE_PART = 1 / 4;
+const WRITE_PART = 1 / 2;
 /** … or so much time has passed. */
-const LINGER_MS = 5;
+const LINGER_MS = 20;
 /** Shards in progress are told not more often than this: a message per write would keep the main thread busy for nothing. */
-const REPORT_GAP_MS = 4;
+const REPORT_GAP_MS = 15;
 
 const NOWHERE = Buffer.alloc(0);
 
