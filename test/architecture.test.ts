@@ -226,6 +226,7 @@ const JOINTS = [
   "proofs.ts",
   "host.ts",
   "main.ts",
+  "memory.ts",
   "index.ts",
   "config.ts",
   "config-file.ts",

@@ -5,12 +5,14 @@ import {
   decodeAttestation,
   decodeEvidenceAnswer,
   decodeEvidenceRequest,
+  decodeTalkFrame,
   EVIDENCE_ITEMS_MAX,
   EVIDENCE_PAYLOAD_BYTES_MAX,
   EVIDENCE_SHARDS_MAX,
   encodeAttestation,
   encodeEvidenceAnswer,
   encodeEvidenceRequest,
+  encodeTalkFrame,
 } from "@swarmd/protocol/wire";
 import type { FuzzTarget } from "./targets.js";
 
@@ -43,6 +45,17 @@ export const EVIDENCE_TARGETS: readonly FuzzTarget[] = [
         blob: parseBlobId(`git-sha1:${"0f".repeat(20)}`),
         signature: new Uint8Array(64),
       }),
+    ],
+  },
+  {
+    name: "talk-frame",
+    decode: (bytes) => {
+      if (Buffer.compare(encodeTalkFrame(decodeTalkFrame(bytes)), bytes) !== 0) throw new Error("it has two forms");
+    },
+    codes: ["PEER_FAULT"],
+    samples: [
+      encodeTalkFrame({ id: 1, kind: "ticket", payload: new Uint8Array(40).fill(7) }),
+      encodeTalkFrame({ id: 2 ** 32 - 1, kind: "end", payload: new Uint8Array(0) }),
     ],
   },
   {

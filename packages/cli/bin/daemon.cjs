@@ -23,6 +23,8 @@ const CACHE = `${FILE}.cache`;
  * everything now and then, and a seventh of their time went into optimizing that. What is hot in earnest gets there within a second.
  */
 const INTERRUPT_BUDGET = process.versions.v8.startsWith("11.") ? 3_000_000 : undefined;
+/** How much the heap may grow, in percent of what is alive, before it is cleared: by default it may double several times. */
+const HEAP_GROWING_PERCENT = 100;
 /** A node that has just started has other things to do. */
 const WRITE_AFTER_MS = 10_000;
 
@@ -67,6 +69,7 @@ function run(script) {
 
 // Before the cache is read: it is good for these flags only.
 if (INTERRUPT_BUDGET !== undefined) setFlagsFromString(`--interrupt-budget=${INTERRUPT_BUDGET}`);
+setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
 const script = compile();
 module.exports = run(script);
 /** A cache that holds less is better than none. */

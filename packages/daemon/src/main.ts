@@ -3,6 +3,7 @@ import { VERSION } from "@swarmd/protocol";
 import { type ConfigFlags, loadConfig, type NodeConfig } from "./config.js";
 import { readFileIfThere } from "./config-file.js";
 import { hostNode, type StartNode } from "./host.js";
+import { keepMemorySmall } from "./memory.js";
 import { createLogger } from "./observe/logger.js";
 import { dropHfToken } from "./origin/hf-environment.js";
 
@@ -29,6 +30,7 @@ export async function runDaemon({ flags, env, startNode }: DaemonOptions): Promi
     process.stderr,
   );
   const signals = watchSignals();
+  await keepMemorySmall();
   try {
     const host = await hostNode(config, { command: "swarmd start" }, { startNode, logger });
     process.stdout.write(`swarmd ${VERSION} is ready: socket ${host.socketPath}, cache ${config.cacheDir}\n`);

@@ -1,7 +1,7 @@
 /** Sends a range of a blob as it becomes servable: reads ahead by one buffer, never past the watermark. */
 import { SwarmError, toSwarmError } from "@swarmd/protocol";
 import type { LaneOutlet, OpenBlob, SendLimit } from "./ports.js";
-import type { SendBuffers } from "./send-buffers.js";
+import { SendBuffers } from "./send-buffers.js";
 
 export interface SendOrder {
   readonly blob: OpenBlob;
@@ -23,16 +23,19 @@ const LIMITED_BYTES = 64 * 1024;
 const KERNEL_BYTES = 4 * 1024 * 1024;
 /** What is written the ordinary way between them: the write tells when the socket has room again. */
 const PRIMER_BYTES = 64 * 1024;
+/** Where the kernel sends, large buffers would be memory for nothing: dozens of uploads wait for their own source at a time. */
+const primers = new SendBuffers(PRIMER_BYTES, 8);
 
 /** @throws SwarmError PEER_STALLED, STORE_FAULT; what the outlet threw; INTERRUPTED or the signal's own SwarmError */
 export async function sendRange(order: SendOrder): Promise<void> {
   const canSendFile = order.outlet.canSendFile === true && order.blob.fileDescriptor !== undefined;
-  const [first, second] = order.buffers.take();
+  const buffers = canSendFile ? primers : order.buffers;
+  const [first, second] = buffers.take();
   try {
-    if (canSendFile) await sendThroughKernel(order, first.subarray(0, PRIMER_BYTES));
+    if (canSendFile) await sendThroughKernel(order, first);
     else await sendCopies(order, first, second);
   } finally {
-    order.buffers.give([first, second]);
+    buffers.give([first, second]);
   }
 }
 

@@ -1,9 +1,6 @@
-/** Questions between two peers: one question and one answer a stream, both small and soon. */
-import type { Stream } from "@libp2p/interface";
+/** Tickets, asked for and given: one question and one answer, both small and soon. */
 import { type BlobId, type NodeId, SwarmError, toSwarmError } from "@swarmd/protocol";
 import {
-  CONTROL_BYTES_MAX,
-  CONTROL_PROTOCOL,
   type ControlRequest,
   type ControlResponse,
   decodeControlRequest,
@@ -12,11 +9,12 @@ import {
   encodeControlResponse,
   type LaneTicket,
 } from "@swarmd/protocol/wire";
-import { messagesOf, readMessage, toPeerError, withStream } from "./bounded.js";
+import { toPeerError } from "./bounded.js";
 import type { TicketOffice, TicketTerms } from "./ports.js";
+import type { TalkDesk, Talks } from "./talks.js";
 
 export interface ControlDeps {
-  readonly openStream: (peer: NodeId, protocol: string, options: { signal: AbortSignal }) => Promise<Stream>;
+  readonly talks: Pick<Talks, "ask">;
   readonly tickets: TicketOffice;
 }
 
@@ -25,7 +23,6 @@ export interface TicketOptions extends TicketTerms {
 }
 
 const ANSWER_MS = 5_000;
-const QUESTION_MS = 5_000;
 
 export class Control {
   readonly #deps: ControlDeps;
@@ -59,26 +56,18 @@ export class Control {
     });
   }
 
-  /** Takes a stream that a peer opened. @throws whatever cuts the stream */
-  async take(peer: NodeId, stream: Stream): Promise<void> {
-    const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(QUESTION_MS + ANSWER_MS)]);
-    await withStream(stream, signal, async () => {
-      const messages = messagesOf(stream, CONTROL_BYTES_MAX);
-      const question = AbortSignal.any([signal, AbortSignal.timeout(QUESTION_MS)]);
-      const request = decodeControlRequest(await readMessage(messages, question));
-      await messages.write(encodeControlResponse(await this.#answer(peer, request)), { signal });
-    });
-  }
+  /** Answers a peer. @throws SwarmError PEER_FAULT */
+  readonly answer: TalkDesk = async (peer, question, answer) => {
+    await answer(encodeControlResponse(await this.#answer(peer, decodeControlRequest(question))));
+  };
 
   async #ask(peer: NodeId, request: ControlRequest, outer: AbortSignal): Promise<ControlResponse> {
     const signal = AbortSignal.any([outer, this.#stopped.signal, AbortSignal.timeout(ANSWER_MS)]);
     try {
-      const stream = await this.#deps.openStream(peer, CONTROL_PROTOCOL, { signal });
-      return await withStream(stream, signal, async () => {
-        const messages = messagesOf(stream, CONTROL_BYTES_MAX);
-        await messages.write(encodeControlRequest(request), { signal });
-        return decodeControlResponse(await readMessage(messages, signal));
-      });
+      const question = encodeControlRequest(request);
+      return await this.#deps.talks.ask(peer, { topic: "ticket", question }, { signal }, async (answers) =>
+        decodeControlResponse(await answers.next()),
+      );
     } catch (error) {
       throw toPeerError(error, `asking ${peer} for a ${request.type}`, signal, outer);
     }

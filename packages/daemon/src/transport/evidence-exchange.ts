@@ -1,21 +1,18 @@
 /**
- * What shards rest on, asked for and told over streams: one question each, and an answer per shard as soon as there is one. Nobody asks
- * twice: a question about a shard in progress stays open until it is checked over there.
+ * What shards rest on, asked for and told: an answer per shard as soon as there is one. Nobody asks twice: a question about a shard in progress
+ * stays open until it is checked over there.
  */
-import type { Stream } from "@libp2p/interface";
 import { type BlobId, type NodeId, SwarmError } from "@swarmd/protocol";
 import {
   decodeEvidenceAnswer,
   decodeEvidenceRequest,
-  EVIDENCE_ANSWER_BYTES_MAX,
-  EVIDENCE_PROTOCOL,
-  EVIDENCE_QUESTION_BYTES_MAX,
   type EvidenceAnswer,
   type EvidenceRequest,
   encodeEvidenceAnswer,
   encodeEvidenceRequest,
 } from "@swarmd/protocol/wire";
-import { messagesOf, readMessage, toPeerError, withStream } from "./bounded.js";
+import { toPeerError } from "./bounded.js";
+import type { TalkDesk, Talks } from "./talks.js";
 
 /** Answers questions; the serve room has one. */
 export interface EvidenceDesk {
@@ -32,12 +29,10 @@ export interface EvidenceDesk {
 }
 
 export interface EvidenceExchangeDeps {
-  readonly openStream: (peer: NodeId, protocol: string, options: { signal: AbortSignal }) => Promise<Stream>;
+  readonly talks: Pick<Talks, "ask">;
   readonly desk: EvidenceDesk;
 }
 
-const QUESTION_MS = 5_000;
-const ANSWER_WRITE_MS = 5_000;
 /** A shard that takes longer than this to arrive over there is asked for again, or of somebody else. */
 const OPEN_MS = 10 * 60_000;
 
@@ -72,13 +67,9 @@ export class EvidenceExchange {
     const { blob, sizeBytes, shardBytes, shard, root } = about;
     const signal = AbortSignal.any([outer, this.#stopped.signal, AbortSignal.timeout(OPEN_MS)]);
     try {
-      const stream = await this.#deps.openStream(peer, EVIDENCE_PROTOCOL, { signal });
-      return await withStream(stream, signal, async () => {
-        const messages = messagesOf(stream, EVIDENCE_ANSWER_BYTES_MAX);
-        await messages.write(encodeEvidenceRequest({ blob, sizeBytes, shardBytes, shards: [shard], root }), {
-          signal,
-        });
-        const answer = decodeEvidenceAnswer(await readMessage(messages, signal));
+      const question = encodeEvidenceRequest({ blob, sizeBytes, shardBytes, shards: [shard], root });
+      return await this.#deps.talks.ask(peer, { topic: "evidence", question }, { signal }, async (answers) => {
+        const answer = decodeEvidenceAnswer(await answers.next());
         if (answer.shard === shard) return answer;
         throw new SwarmError("PEER_FAULT", `${peer} has evidence for shard ${answer.shard}, not for ${shard}`);
       });
@@ -100,13 +91,11 @@ export class EvidenceExchange {
   ): Promise<void> {
     const signal = AbortSignal.any([outer, this.#stopped.signal]);
     try {
-      const stream = await this.#deps.openStream(peer, EVIDENCE_PROTOCOL, { signal });
-      await withStream(stream, signal, async () => {
-        const messages = messagesOf(stream, EVIDENCE_ANSWER_BYTES_MAX);
-        await messages.write(encodeEvidenceRequest(request), { signal });
+      const question = encodeEvidenceRequest(request);
+      await this.#deps.talks.ask(peer, { topic: "evidence", question }, { signal }, async (answers) => {
         const left = new Set(request.shards);
         while (left.size > 0) {
-          const answer = decodeEvidenceAnswer(await readMessage(messages, signal));
+          const answer = decodeEvidenceAnswer(await answers.next());
           if (!left.delete(answer.shard)) throw new SwarmError("PEER_FAULT", `nobody asked for shard ${answer.shard}`);
           onAnswer(answer);
         }
@@ -116,23 +105,9 @@ export class EvidenceExchange {
     }
   }
 
-  /** Takes a stream that a peer opened. @throws whatever cuts the stream */
-  async take(peer: NodeId, stream: Stream): Promise<void> {
-    const gone = new AbortController();
-    const signal = AbortSignal.any([this.#stopped.signal, gone.signal, AbortSignal.timeout(OPEN_MS)]);
-    await withStream(stream, signal, async () => {
-      const messages = messagesOf(stream, EVIDENCE_QUESTION_BYTES_MAX);
-      const question = AbortSignal.any([signal, AbortSignal.timeout(QUESTION_MS)]);
-      const request = decodeEvidenceRequest(await readMessage(messages, question));
-      // Nothing more is said: this ends when the peer wants no more, or is gone.
-      void messages.read().then(
-        () => gone.abort(),
-        () => gone.abort(),
-      );
-      for await (const answer of this.#deps.desk.answers(peer, request, { signal })) {
-        const write = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WRITE_MS)]);
-        await messages.write(encodeEvidenceAnswer(answer), { signal: write });
-      }
-    });
-  }
+  /** Answers a peer. @throws SwarmError PEER_FAULT, and what the desk throws */
+  readonly answer: TalkDesk = async (peer, question, answer, { signal }) => {
+    const request = decodeEvidenceRequest(question);
+    for await (const one of this.#deps.desk.answers(peer, request, { signal })) await answer(encodeEvidenceAnswer(one));
+  };
 }

@@ -225,12 +225,21 @@ export class P2pNode {
 
   /** Opens a stream on the connection there is. @throws SwarmError PEER_UNREACHABLE when there is none */
   async openStream(peer: NodeId, protocol: string, options: { readonly signal: AbortSignal }): Promise<Stream> {
-    // The newest: after a cut, an older one may be dead without knowing it.
-    const open = this.#connectionsOf(peer).filter(({ status }) => status === "open");
-    const connection = open.sort((a, b) => b.timeline.open - a.timeline.open)[0];
+    const connection = this.#newestTo(peer);
     if (connection === undefined) throw new SwarmError("PEER_UNREACHABLE", `there is no connection to ${peer}`);
     const signal = AbortSignal.any([options.signal, AbortSignal.timeout(STREAM_OPEN_MS)]);
     return connection.newStream(protocol, { signal, maxOutboundStreams: STREAMS_PER_PROTOCOL });
+  }
+
+  /** Names the connection on which {@link openStream} would open one now. */
+  routeTo(peer: NodeId): string | undefined {
+    return this.#newestTo(peer)?.id;
+  }
+
+  /** After a cut, an older one may be dead without knowing it. */
+  #newestTo(peer: NodeId): Connection | undefined {
+    const open = this.#connectionsOf(peer).filter(({ status }) => status === "open");
+    return open.sort((a, b) => b.timeline.open - a.timeline.open)[0];
   }
 
   /** Dials an address for as long as the node runs. */

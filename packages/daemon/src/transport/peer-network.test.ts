@@ -8,10 +8,10 @@ import { after, afterEach, before, describe, it } from "node:test";
 import { generateKey } from "@libp2p/pnet";
 import { type NodeId, parseBlobId, SwarmError } from "@swarmd/protocol";
 import {
-  CONTROL_PROTOCOL,
   LIBP2P_LINK,
   SHARD_PROTOCOL,
   STATE_PROTOCOL,
+  TALK_PROTOCOL,
   type WireAnnouncement,
 } from "@swarmd/protocol/wire";
 import { createSilentLogger } from "../observe/logger.js";
@@ -272,7 +272,7 @@ describe("a network of peers", { timeout: 120_000 }, () => {
 
   it("cuts streams of garbage and goes on with the peer that sent it", async () => {
     const { a, b } = await pair();
-    for (const protocol of [STATE_PROTOCOL, CONTROL_PROTOCOL, SHARD_PROTOCOL]) {
+    for (const protocol of [STATE_PROTOCOL, TALK_PROTOCOL, SHARD_PROTOCOL]) {
       for (const garbage of [Buffer.alloc(10, 255), Buffer.from([5, 1, 2, 3, 4, 5]), randomBytes(5_000)]) {
         const signal = AbortSignal.timeout(DEADLINE_MS);
         const stream = await b.network.openStream(a.network.id, protocol, { signal });

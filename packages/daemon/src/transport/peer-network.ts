@@ -10,8 +10,6 @@ import type { PrivateKey, Stream } from "@libp2p/interface";
 import type { MulticastDNSComponents } from "@libp2p/mdns";
 import { type BlobId, type NodeId, SwarmError } from "@swarmd/protocol";
 import {
-  CONTROL_PROTOCOL,
-  EVIDENCE_PROTOCOL,
   type EvidenceAnswer,
   type Hello,
   type LaneAddress,
@@ -20,6 +18,7 @@ import {
   type PeerNews,
   PROTOCOL_VERSION,
   STATE_PROTOCOL,
+  TALK_PROTOCOL,
   type WireAnnouncement,
 } from "@swarmd/protocol/wire";
 import type { Logger } from "../observe/logger.js";
@@ -41,6 +40,7 @@ import { type BookedPeer, PeerBook } from "./peer-book.js";
 import type { PeerEvents, TicketOffice, TicketTerms } from "./ports.js";
 import { type ShelfDesk, ShelfTalk } from "./shelf-talk.js";
 import { StateExchange } from "./state-exchange.js";
+import { Talks } from "./talks.js";
 
 export interface PeerNetworkOptions {
   /** File of the node's key, in the state folder. The bans lie beside it. */
@@ -107,6 +107,7 @@ export class PeerNetwork {
   readonly #state: StateExchange;
   readonly #control: Control;
   readonly #evidence: EvidenceExchange;
+  readonly #talks: Talks;
   #key: PrivateKey | undefined;
   /** Absent on a node that keeps no shelf. */
   readonly shelf: ShelfTalk | undefined;
@@ -127,8 +128,16 @@ export class PeerNetwork {
       heard: (peer, news) => this.#heard(peer, news),
       logger: deps.logger,
     });
-    this.#control = new Control({ openStream, tickets: deps.tickets });
-    this.#evidence = new EvidenceExchange({ openStream, desk: deps.desk ?? NO_DESK });
+    this.#talks = new Talks({
+      openStream,
+      routeTo: (peer) => this.#p2p.routeTo(peer),
+      desks: {
+        ticket: (...question) => this.#control.answer(...question),
+        evidence: (...question) => this.#evidence.answer(...question),
+      },
+    });
+    this.#control = new Control({ talks: this.#talks, tickets: deps.tickets });
+    this.#evidence = new EvidenceExchange({ talks: this.#talks, desk: deps.desk ?? NO_DESK });
     const { shelf: desk, logger } = deps;
     const isBanned = (peer: NodeId) => this.#p2p.isBanned(peer);
     if (desk !== undefined) {
@@ -181,8 +190,7 @@ export class PeerNetwork {
     this.#node = node;
     await node.start({
       [STATE_PROTOCOL]: (peer, stream) => this.#state.take(peer, stream),
-      [CONTROL_PROTOCOL]: (peer, stream) => this.#control.take(peer, stream),
-      [EVIDENCE_PROTOCOL]: (peer, stream) => this.#evidence.take(peer, stream),
+      [TALK_PROTOCOL]: (peer, stream) => this.#talks.take(peer, stream),
       ...this.shelf?.handlers,
       ...handlers,
     });
@@ -218,6 +226,7 @@ export class PeerNetwork {
     this.#state.stop();
     this.#control.stop();
     this.#evidence.stop();
+    this.#talks.stop();
     this.shelf?.stop();
     await this.#node.stop();
   }

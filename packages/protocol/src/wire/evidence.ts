@@ -9,9 +9,6 @@ import { decodeBlobId, encodeBlobId } from "./blob-bytes.js";
 import { EvidenceAnswerMessage, EvidenceRequestMessage } from "./generated/evidence.js";
 import { SHARDS_MAX } from "./limits.js";
 
-/** A stream on which a peer tells what shards rest on. */
-export const EVIDENCE_PROTOCOL = "/swarmd/evidence/1";
-
 /** A question names some shards of one blob. */
 export const EVIDENCE_QUESTION_BYTES_MAX = 1024;
 /** More are asked for in the next question: whoever fetches has fewer under way. */

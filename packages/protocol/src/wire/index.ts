@@ -9,5 +9,6 @@ export * from "./lanes.js";
 export * from "./limits.js";
 export * from "./publication.js";
 export * from "./shelf.js";
+export * from "./talk.js";
 export * from "./topics.js";
 export * from "./types.js";

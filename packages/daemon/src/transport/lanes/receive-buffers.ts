@@ -1,17 +1,18 @@
 /**
  * Memory to receive into, shared by the connections of a thread: made when needed, used again, bounded in all.
  *
- * The more one read asks for, the fewer acknowledgements the kernel sends from our time: with 4 MiB on offer a gigabyte costs two
+ * The more one read asks for, the fewer acknowledgements the kernel sends from our time: with megabytes on offer a gigabyte costs two
  * thirds of what it costs with 512 KiB, although most reads bring no more. So connections that bring much at once get large buffers,
  * as long as there are some.
  */
 
 /** For every connection at first, and for slow ones: a dozen of them don't matter. */
-const SMALL_BYTES = 512 * 1024;
+const SMALL_BYTES = 256 * 1024;
 const LARGE_BYTES = 4 * 1024 * 1024;
-/** Large ones in use or kept, per thread: 32 MiB. */
-const MOST_LARGE = 8;
-const MOST_SMALL_KEPT = 8;
+/** Large ones in use or kept, per thread: 12 MiB. */
+const MOST_LARGE = 3;
+/** As many as a window of shards takes: what is made anew for every shard is garbage as fast as the bytes come. */
+const MOST_SMALL_KEPT = 32;
 /** A read that brings so much shows that a large buffer is of use; a link of 1 Gbit/s hardly ever does. */
 const LARGE_READ_BYTES = 128 * 1024;
 /** Less room than one part in so many is not worth a read. */
