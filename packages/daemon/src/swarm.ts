@@ -171,6 +171,11 @@ export class Swarm implements LaneOpener, PeerList {
     this.#lanes = new LaneChoice({ direct, stream: (peer) => this.#stream(peer) });
   }
 
+  /** Starts what a transfer needs, before there is one. */
+  prepare(): void {
+    this.#client?.prepare();
+  }
+
   /** Says goodbye; what is being sent breaks off. */
   async stop(): Promise<void> {
     this.#serve.stop();

@@ -209,9 +209,8 @@ export class Watch {
   #takeOver(attempt: Attempt, shard: number): boolean {
     const { source, session, place, isRoot } = attempt;
     if (source.kind !== "peer" || isRoot || !session.originAllowed || this.#usualMs === 0) return false;
-    // Those near the root first; if they don't see what we see, the others, one after the other. The root itself has a second try before.
-    const tries = this.#rootOf(attempt) === source.peer ? 2 : 1;
-    const patienceMs = tries * CRAWL_PATIENCE * this.#usualMs * (1 + Math.log2(Math.max(1, place)) / 8);
+    // Those near the root first; if they don't see what we see, the others, one after the other.
+    const patienceMs = CRAWL_PATIENCE * this.#usualMs * (1 + Math.log2(Math.max(1, place)) / 8);
     if (this.#state.awakeMs - attempt.pace.sinceMs < patienceMs || !this.#crawls(attempt)) return false;
     session.notes.avoid(shard, source.peer, "failed", this.#state.nowMs + SLOW_AVOIDED_MS);
     this.#faults.crawled(source.peer);

@@ -7,7 +7,8 @@ import { type TalkDesk, Talks } from "./talks.js";
 
 const ASKER = parseNodeId("12D3KooWAsker");
 const ASKED = parseNodeId("12D3KooWAsked");
-const never = new AbortController().signal;
+/** Each question has its own: so many on one look like a leak. */
+const never = () => new AbortController().signal;
 const bytes = (text: string) => Buffer.from(text);
 const say = (text: string) => ({ topic: "ticket" as const, question: bytes(text) });
 
@@ -91,7 +92,7 @@ describe("questions and answers on one stream", { timeout: 20_000 }, () => {
       () => asker.stop(),
       () => asked.stop(),
     );
-    const ask = async (text: string, signal = never) =>
+    const ask = async (text: string, signal = never()) =>
       asker.ask(ASKED, say(text), { signal }, async (answers) => Buffer.from(await answers.next()).toString());
     return { asker, asked, opened, taken, state, ask };
   }
@@ -136,7 +137,7 @@ describe("questions and answers on one stream", { timeout: 20_000 }, () => {
       for (const byte of question) await answer(Uint8Array.of(byte));
       await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     });
-    const heard = await asker.ask(ASKED, say("abc"), { signal: never }, async (answers) => {
+    const heard = await asker.ask(ASKED, say("abc"), { signal: never() }, async (answers) => {
       const all = [await answers.next(), await answers.next(), await answers.next()];
       return Buffer.concat(all).toString();
     });
@@ -202,7 +203,7 @@ describe("questions and answers on one stream", { timeout: 20_000 }, () => {
       desks: { ticket: echo, evidence: echo },
     });
     for (const _ of [1, 2]) {
-      const asking = talks.ask(ASKED, say("hello"), { signal: never }, (answers) => answers.next());
+      const asking = talks.ask(ASKED, say("hello"), { signal: never() }, (answers) => answers.next());
       await assert.rejects(asking, { code: "PEER_UNREACHABLE" });
     }
     assert.equal(tries, 2);

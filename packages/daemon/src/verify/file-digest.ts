@@ -38,11 +38,12 @@ const STALL_MS = 60_000;
 /** Two files at a time, and half of the cores: one thread more than that takes the cores that receive bytes. */
 const MAX_THREADS = 2;
 
-/** All file digests of a node. Its threads start when they are first needed and keep no process alive that has nothing to hash. */
+/** All file digests of a node. Its threads start when they are first needed, or shortly before, and keep no process alive that has nothing to hash. */
 export class FileDigests {
   readonly #threadLimit: number;
   readonly #stallMs: number;
   readonly #threads = new Set<DigestThread>();
+  #isStopped = false;
 
   constructor({
     threads = Math.min(MAX_THREADS, Math.ceil(availableParallelism() / 2)),
@@ -58,8 +59,14 @@ export class FileDigests {
     return new ThreadedDigest({ path, sizeBytes, algorithm }, () => this.#pickThread());
   }
 
+  /** Starts the first thread, so that the first file need not wait for it. */
+  prepare(): void {
+    if (!this.#isStopped && this.#threads.size === 0) this.#pickThread();
+  }
+
   /** Ends the threads; digests that are still open fail. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await Promise.all([...this.#threads].map((thread) => thread.end(new SwarmError("INTERRUPTED", "the node stops"))));
   }
 

@@ -97,6 +97,11 @@ export class DirectLaneClient {
     this.#threads.addressesGone(hosts);
   }
 
+  /** A peer is there: soon something may come from it. */
+  prepare(): void {
+    this.#threads.prepare();
+  }
+
   /** Ends all threads; what runs rejects with INTERRUPTED. */
   async stop(): Promise<void> {
     await this.#threads.stop();

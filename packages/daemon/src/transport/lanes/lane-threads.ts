@@ -1,4 +1,4 @@
-/** The receiving threads of a node, seen from the main thread. They start when they are first needed. */
+/** The receiving threads of a node, seen from the main thread. They start when they are first needed, or shortly before. */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { SwarmError, shardAt, toFault } from "@swarmd/protocol";
@@ -57,6 +57,11 @@ export class LaneThreads {
       return Promise.resolve({ positionBytes: order.startBytes, link: undefined, fault });
     }
     return this.#pick(order).run(order, options);
+  }
+
+  /** Starts the first thread, so that the first order need not wait for it. */
+  prepare(): void {
+    if (!this.#isStopped && this.#threads.size === 0) this.#start();
   }
 
   /** These addresses are not there any more, here or at peers. */
