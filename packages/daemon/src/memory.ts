@@ -11,7 +11,7 @@ const KEPT_BYTES = 1024 * 1024;
 const MOST_ARENAS = 2;
 /** A start leaves most behind. Later, what was used for one pull may lie there until the next. */
 const FIRST_TRIM_MS = 5_000;
-const TRIM_MS = 60_000;
+const TRIM_MS = 5 * 60_000;
 
 /** To be called before threads start. Without koffi, or without glibc, everything stays as it is. */
 export async function keepMemorySmall(): Promise<void> {

@@ -65,7 +65,7 @@ export class Control {
     const signal = AbortSignal.any([outer, this.#stopped.signal, AbortSignal.timeout(ANSWER_MS)]);
     try {
       const question = encodeControlRequest(request);
-      return await this.#deps.talks.ask(peer, { topic: "ticket", question }, { signal }, async (answers) =>
+      return await this.#deps.talks.ask(peer, { topic: "ticket", question, answers: 1 }, { signal }, async (answers) =>
         decodeControlResponse(await answers.next()),
       );
     } catch (error) {

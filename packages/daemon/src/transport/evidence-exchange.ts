@@ -68,11 +68,16 @@ export class EvidenceExchange {
     const signal = AbortSignal.any([outer, this.#stopped.signal, AbortSignal.timeout(OPEN_MS)]);
     try {
       const question = encodeEvidenceRequest({ blob, sizeBytes, shardBytes, shards: [shard], root });
-      return await this.#deps.talks.ask(peer, { topic: "evidence", question }, { signal }, async (answers) => {
-        const answer = decodeEvidenceAnswer(await answers.next());
-        if (answer.shard === shard) return answer;
-        throw new SwarmError("PEER_FAULT", `${peer} has evidence for shard ${answer.shard}, not for ${shard}`);
-      });
+      return await this.#deps.talks.ask(
+        peer,
+        { topic: "evidence", question, answers: 1 },
+        { signal },
+        async (answers) => {
+          const answer = decodeEvidenceAnswer(await answers.next());
+          if (answer.shard === shard) return answer;
+          throw new SwarmError("PEER_FAULT", `${peer} has evidence for shard ${answer.shard}, not for ${shard}`);
+        },
+      );
     } catch (error) {
       throw toPeerError(error, `asking ${peer} for evidence`, signal, outer);
     }
@@ -92,14 +97,20 @@ export class EvidenceExchange {
     const signal = AbortSignal.any([outer, this.#stopped.signal]);
     try {
       const question = encodeEvidenceRequest(request);
-      await this.#deps.talks.ask(peer, { topic: "evidence", question }, { signal }, async (answers) => {
-        const left = new Set(request.shards);
-        while (left.size > 0) {
-          const answer = decodeEvidenceAnswer(await answers.next());
-          if (!left.delete(answer.shard)) throw new SwarmError("PEER_FAULT", `nobody asked for shard ${answer.shard}`);
-          onAnswer(answer);
-        }
-      });
+      const left = new Set(request.shards);
+      await this.#deps.talks.ask(
+        peer,
+        { topic: "evidence", question, answers: left.size },
+        { signal },
+        async (answers) => {
+          while (left.size > 0) {
+            const answer = decodeEvidenceAnswer(await answers.next());
+            if (!left.delete(answer.shard))
+              throw new SwarmError("PEER_FAULT", `nobody asked for shard ${answer.shard}`);
+            onAnswer(answer);
+          }
+        },
+      );
     } catch (error) {
       throw toPeerError(error, `asking ${peer} for proofs`, signal, outer);
     }

@@ -10,7 +10,7 @@ const ASKED = parseNodeId("12D3KooWAsked");
 /** Each question has its own: so many on one look like a leak. */
 const never = () => new AbortController().signal;
 const bytes = (text: string) => Buffer.from(text);
-const say = (text: string) => ({ topic: "ticket" as const, question: bytes(text) });
+const say = (text: string, answers = 1) => ({ topic: "ticket" as const, question: bytes(text), answers });
 
 /** One direction of a stream. */
 class Pipe {
@@ -42,14 +42,21 @@ class Pipe {
   }
 }
 
+/** Counts the messages that this end sent. */
+type CountingStream = Stream & { sent: number };
+
 /** The parts of a libp2p stream that conversations use. */
 function streamPair(): readonly [Stream, Stream] {
   const [there, back] = [new Pipe(), new Pipe()];
-  const end = (incoming: Pipe, outgoing: Pipe) =>
-    ({
+  const end = (incoming: Pipe, outgoing: Pipe) => {
+    const stream = {
+      sent: 0,
       source: incoming.read(),
       sink: async (source: AsyncIterable<{ slice(): Uint8Array }>) => {
-        for await (const chunk of source) outgoing.push(chunk);
+        for await (const chunk of source) {
+          stream.sent += 1;
+          outgoing.push(chunk);
+        }
         outgoing.end("closed");
       },
       close: async () => outgoing.end("closed"),
@@ -57,7 +64,9 @@ function streamPair(): readonly [Stream, Stream] {
         incoming.end(error);
         outgoing.end(new Error("reset by the other side"));
       },
-    }) as unknown as Stream;
+    };
+    return stream as unknown as CountingStream;
+  };
   return [end(back, there), end(there, back)];
 }
 
@@ -137,12 +146,18 @@ describe("questions and answers on one stream", { timeout: 20_000 }, () => {
       for (const byte of question) await answer(Uint8Array.of(byte));
       await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     });
-    const heard = await asker.ask(ASKED, say("abc"), { signal: never() }, async (answers) => {
+    const heard = await asker.ask(ASKED, say("abc", 4), { signal: never() }, async (answers) => {
       const all = [await answers.next(), await answers.next(), await answers.next()];
       return Buffer.concat(all).toString();
     });
     assert.equal(heard, "abc");
     while (stopped?.aborted !== true) await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  it("says nothing more about a question that has all its answers", async () => {
+    const { ask, opened } = pair(echo);
+    for (const text of ["one", "two", "three"]) assert.equal(await ask(text), text);
+    assert.equal((opened[0] as CountingStream).sent, 3);
   });
 
   it("ends one question that the desk refuses, and no other", async () => {

@@ -24,6 +24,13 @@ export type TalkDesk = (
   options: { readonly signal: AbortSignal },
 ) => Promise<void>;
 
+export interface TalkQuestion {
+  readonly topic: TalkTopic;
+  readonly question: Uint8Array;
+  /** How many it has. After so many nothing more is said about it, on either side. */
+  readonly answers: number;
+}
+
 /** What comes back. */
 export interface Answers {
   /** @throws SwarmError PEER_UNREACHABLE when none will come, or what cut the stream; the signal's reason on abort */
@@ -46,8 +53,6 @@ const ASKED_IDLE_MS = 60_000;
 const MOST_ASKED = 128;
 /** Of one peer, at a time. More than one that keeps to the rules can have, also while the ends of some are on their way. */
 const MOST_OPEN = 2 * MOST_ASKED;
-/** Answers that nobody has read yet: of one question about many shards. */
-const MOST_UNREAD = 256;
 const NOTHING = new Uint8Array(0);
 
 export class Talks {
@@ -70,7 +75,7 @@ export class Talks {
    */
   async ask<Value>(
     peer: NodeId,
-    { topic, question }: { readonly topic: TalkTopic; readonly question: Uint8Array },
+    question: TalkQuestion,
     { signal }: { readonly signal: AbortSignal },
     listen: (answers: Answers) => Promise<Value>,
   ): Promise<Value> {
@@ -79,7 +84,7 @@ export class Talks {
       await untilAborted(channel.nextEnd(), signal);
       channel = await untilAborted(this.#channelTo(peer), signal);
     }
-    const asked = channel.ask(topic, question);
+    const asked = channel.ask(question);
     try {
       return await listen({ next: () => untilAborted(asked.next(), signal) });
     } finally {
@@ -144,10 +149,10 @@ class Channel {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  ask(topic: TalkTopic, payload: Uint8Array): Question & { end(): void } {
+  ask({ topic, question: payload, answers }: TalkQuestion): Question & { end(): void } {
     const id = this.#nextId;
     this.#nextId = id === 2 ** 32 - 1 ? 1 : id + 1;
-    const question = new Question();
+    const question = new Question(answers);
     if (this.#why !== undefined || this.#cut.signal.aborted) question.fail(this.#why ?? lost());
     clearTimeout(this.#idle);
     this.#open.set(id, question);
@@ -189,15 +194,22 @@ class Channel {
 /** One question, until its asker has heard enough. */
 class Question {
   readonly #unread: Uint8Array[] = [];
+  #left: number;
   #why: unknown;
   #wake: () => void = () => undefined;
 
+  constructor(answers: number) {
+    this.#left = answers;
+  }
+
+  /** Nothing more will come. */
   get isOver(): boolean {
-    return this.#why !== undefined;
+    return this.#why !== undefined || this.#left === 0;
   }
 
   push(payload: Uint8Array): void {
-    if (this.#unread.length >= MOST_UNREAD) throw new SwarmError("PEER_FAULT", "a peer answers without end");
+    if (this.#left === 0) throw new SwarmError("PEER_FAULT", "a peer answers more than it was asked");
+    this.#left -= 1;
     this.#unread.push(payload);
     this.#wake();
   }
@@ -267,7 +279,7 @@ class AskedStream {
     clearTimeout(this.#idle);
     const answer = (bytes: Uint8Array) => this.#writer.write({ id, kind: "answer", payload: bytes });
     // An answer keeps no more than one question waiting: whoever asked does without it, or asks somebody else.
-    void this.#desks[topic](this.#peer, payload, answer, { signal: AbortSignal.any([this.#signal, taken.signal]) })
+    void this.#desks[topic](this.#peer, payload, answer, { signal: taken.signal })
       .catch(() => void (taken.signal.aborted || this.#writer.write({ id, kind: "end", payload: NOTHING })))
       .finally(() => {
         this.#open.delete(id);
