@@ -30,8 +30,8 @@ export async function runDaemon({ flags, env, startNode }: DaemonOptions): Promi
     process.stderr,
   );
   const signals = watchSignals();
-  await keepMemorySmall();
   try {
+    await keepMemorySmall();
     const host = await hostNode(config, { command: "swarmd start" }, { startNode, logger });
     process.stdout.write(`swarmd ${VERSION} is ready: socket ${host.socketPath}, cache ${config.cacheDir}\n`);
     const why = await Promise.race([signals.first, host.stopRequested.then(() => "swarmd stop")]);

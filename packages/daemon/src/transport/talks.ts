@@ -1,6 +1,6 @@
 /**
- * Questions to peers and from them, many on one stream: a stream for each would cost ten messages where two do, and in a cold start that was
- * a third of what the main thread did.
+ * Questions to peers and from them, many on one stream: a stream for each would cost ten messages where two do, and that was half of what
+ * the main thread did while several nodes pulled (decision 26).
  */
 import type { Stream } from "@libp2p/interface";
 import { type NodeId, SwarmError } from "@swarmd/protocol";

@@ -6,8 +6,6 @@ import { SwarmError } from "../errors.js";
 import { EVIDENCE_ANSWER_BYTES_MAX } from "./evidence.js";
 import { CONTROL_BYTES_MAX } from "./limits.js";
 
-export const TALK_PROTOCOL = "/swarmd/talk/1";
-
 /**
  * `ticket`, `evidence`: a question about that. `answer`: one of its answers. `end`: from who asked, that no answer is wanted any more; from who
  * was asked, that none will come.

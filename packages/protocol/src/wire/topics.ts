@@ -5,6 +5,8 @@ export const PROTOCOL_VERSION = 1;
 
 /** Stream protocols. */
 export const STATE_PROTOCOL = "/swarmd/state/1";
+/** Questions and their answers, all on one stream. */
+export const TALK_PROTOCOL = "/swarmd/talk/1";
 /** A shard over a libp2p stream: the same request as on the direct lane. */
 export const SHARD_PROTOCOL = "/swarmd/shard/1";
 /** Who keeps what, when room is made. */
