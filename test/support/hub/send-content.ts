@@ -8,6 +8,7 @@ import { bytesContent, type Content, type ContentReader, readContent } from "./c
 import { sha1Hex } from "./digest.js";
 import type { Exchange } from "./exchange.js";
 import { cutPointOf } from "./faults.js";
+import { unreadBytes } from "./kernel-queues.js";
 import type { FileAccountEntry } from "./ledger.js";
 import { allowsRange, type ByteRange, isUnmodifiedSince, matchesEtag, parseRange } from "./ranges.js";
 import { Throttle } from "./throttle.js";
@@ -40,8 +41,10 @@ interface Delivery {
 
 /** Others get a turn after so many bytes: a fast client could otherwise keep the thread to itself. */
 const TURN_BYTES = 8 * 1024 * 1024;
-/** A reset throws away what waits in the kernel; a client that reads along has all of it by then. */
-const BEFORE_RESET_MS = 25;
+/** A reset throws away what waits in the kernel, so it comes only once the client has read; one that doesn't is given so long. */
+const BEFORE_RESET_MS = 2_000;
+/** From the client's read to its use of what it read. */
+const AFTER_READ_MS = 25;
 const TEXT = /^(?:text\/|application\/json)/;
 
 /** Sends all or a part of a content, 304 or 416. Resolves when the answer is over, however it ended. */
@@ -197,13 +200,22 @@ async function deliver(ex: Exchange, reader: ContentReader, delivery: Delivery, 
   // Headers first: a body that stalls at once, or waits for the uplink, is still an answer.
   ex.res.flushHeaders();
   if (!(await pump(ex, reader, delivery, range.start, cut?.at ?? range.end, count))) return;
-  if (cut?.kind === "drop") return (await ex.pause(BEFORE_RESET_MS)) ? ex.reset() : undefined;
+  if (cut?.kind === "drop") return (await untilRead(ex)) ? ex.reset() : undefined;
   if (cut?.kind === "truncate") return delivery.hasLength ? ex.closeCleanly() : void ex.res.end();
   if (cut?.kind === "stall") {
     if (!(await ex.pause(cut.forMs))) return;
     if (!(await pump(ex, reader, delivery, cut.at, range.end, count))) return;
   }
   ex.res.end();
+}
+
+/** False when the client went away before. */
+async function untilRead(ex: Exchange): Promise<boolean> {
+  const end = performance.now() + BEFORE_RESET_MS;
+  while (performance.now() < end && ((await unreadBytes(ex.req.socket)) ?? 0) > 0) {
+    if (!(await ex.pause(1))) return false;
+  }
+  return ex.pause(AFTER_READ_MS);
 }
 
 /** Sends `[from, to)`. False when the client went away before the end. */
