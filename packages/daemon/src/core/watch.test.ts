@@ -255,6 +255,23 @@ test("endgame: what is nearly there needs no second source", () => {
   assert.equal(bench.flights.filter(({ reason }) => reason === "endgame").length, 0);
 });
 
+test("endgame: while another file has shards to begin, a second source for the last of this one would take their place", () => {
+  const bench = withSeeds(13);
+  trickle(bench, 1_000);
+  for (const flight of bench.underWay.slice(0, 12)) bench.complete(flight);
+  const next: BlobSpec = { ...SPEC, id: parseBlobId(`sha256:${"2".repeat(64)}`) };
+  for (const peer of [A, B]) bench.hear(peer, { blob: next.id, wants: false, holds: { kind: "all" } });
+  const options = { peers: true, origin: false, originRequests: SHARDS, order: 1, headBytes: 0 };
+  bench.send({ type: "want", pull: 2, blob: next, options });
+  bench.send({ type: "opened", blob: next.id, state: { checked: [], partial: [] } });
+  const rivals = () => bench.flights.filter(({ reason }) => reason === "endgame").length;
+  trickle(bench, 1_700);
+  assert.equal(rivals(), 0);
+  bench.send({ type: "unwant", pull: 2, blob: next.id });
+  trickle(bench, 1_990);
+  assert.equal(rivals(), 1);
+});
+
 test("hedge: while shards are left to begin, one that takes far longer than nearly all did is asked of a second source", () => {
   const bench = withSeeds(SHARDS);
   bench.runTo(100);

@@ -18,6 +18,8 @@ import type { SwarmPlanner } from "./swarm-planner.js";
 const SWEEP_MS = 250;
 /** Second sources at a time: more would be a second download. */
 const MOST_RIVALS = 2;
+/** So many attempts, second sources included, don't fill the links any more. */
+const MOST_AT_THE_END = 6;
 /** A follower without a byte for so long goes over to a new root at once. */
 const IDLE_MS = 500;
 /** A crawling source is given up after so many times what a shard takes. */
@@ -273,8 +275,15 @@ export class Watch {
       leftBytes: attempt.endBytes - attempt.positionBytes,
       p50Ms: times.at(0.5),
       p90Ms: times.at(0.9),
-      isLast: attempt.session.shards.absent.count === 0,
+      isLast: this.#isAtTheEnd(),
     });
+  }
+
+  /** The links idle: nothing of any file is left to begin, and little is under way. Sooner a second source would only slow down the others. */
+  #isAtTheEnd(): boolean {
+    const { attempts, ordered } = this.#state;
+    if (attempts.size > MOST_AT_THE_END) return false;
+    return ordered.every(({ phase, shards }) => phase !== "fetching" || shards.absent.count === 0);
   }
 }
 

@@ -7,7 +7,7 @@ export interface Pace {
   /** How long shards took lately: median and the slowest tenth. 0 while nothing is known. */
   readonly p50Ms: number;
   readonly p90Ms: number;
-  /** No shard of the blob is left to begin. */
+  /** Nothing is left to begin, and little under way. */
   readonly isLast: boolean;
 }
 
