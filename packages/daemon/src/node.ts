@@ -159,7 +159,7 @@ export async function startNode(config: NodeConfig, options: NodeOptions): Promi
         if (input.type === "peer-up") {
           cluster.peerUp(input.peer);
           faces.peerUp(input.peer);
-          preparing ??= setTimeout(prepare, PREPARE_MS).unref();
+          if (preparing === undefined) preparing = setTimeout(prepare, PREPARE_MS).unref();
         } else if (input.type === "peer-down") {
           cluster.peerDown(input.peer);
           faces.peerDown(input.peer);
