@@ -7,7 +7,18 @@ import { LanOrigin } from "@swarmd/test/lan/lan-origin";
 import { waitUntilMet } from "@swarmd/test/lan/meeting";
 import { withLan } from "@swarmd/test/lan/with-lan";
 import type { Figure } from "../report.js";
-import { checkFiles, type LanFigures, MEET_MS, PULL_MS, pullAll, type Setting, seconds, timed } from "./setting.js";
+import {
+  checkFiles,
+  describeCores,
+  type LanFigures,
+  MEET_MS,
+  PULL_MS,
+  pullAll,
+  type Setting,
+  seconds,
+  timed,
+  watchCores,
+} from "./setting.js";
 
 const NODES = 8;
 const UPLINK_MBIT = 200;
@@ -31,7 +42,7 @@ export const coldTogether: LanFigures = {
         await waitUntilMet(nodes, MEET_MS);
         await origin.egress();
         const alone = await timed(() => (nodes[0] as LanNode).pull(ALONE, PULL_MS));
-        log(`  one node alone: ${seconds(alone.elapsedMs)}`);
+        log(`  one node alone: ${seconds(alone.elapsedMs)}; ${describeCores(alone.cores)}`);
         await nodes[0]?.remove(ALONE);
         await origin.egress();
         const together = await runTogether(nodes, origin, setting);
@@ -49,9 +60,11 @@ interface Outcome {
 }
 
 async function runTogether(nodes: readonly LanNode[], origin: LanOrigin, { log }: Setting): Promise<Outcome> {
-  const { value: dones, elapsedMs } = await timed(() => pullAll(nodes, TOGETHER));
+  const { value: dones, elapsedMs, cores } = await timed(() => pullAll(nodes, TOGETHER));
   const outcome = await outcomeOf(dones, elapsedMs, origin);
-  log(`  ${nodes.length} together: ${seconds(elapsedMs)}, egress ${outcome.egress.toFixed(3)}`);
+  log(
+    `  ${nodes.length} together: ${seconds(elapsedMs)}, egress ${outcome.egress.toFixed(3)}; ${describeCores(cores)}`,
+  );
   await checkFiles(nodes, dones[0]?.files ?? 0);
   return outcome;
 }
@@ -62,6 +75,7 @@ async function runKilled(
   aloneMs: number,
   { log }: Setting,
 ): Promise<Outcome> {
+  const cores = watchCores();
   const startMs = performance.now();
   const pulls = nodes.map((node) => ({ node, pull: node.startPull(KILLED, PULL_MS) }));
   await sleep(aloneMs / 2 - WATCH_MS);
@@ -72,7 +86,9 @@ async function runKilled(
   const dones = await Promise.all(survivors.map(({ pull }) => pull.done));
   const elapsedMs = performance.now() - startMs;
   const outcome = await outcomeOf(dones, elapsedMs, origin);
-  log(`  ${survivors.length} survivors: ${seconds(elapsedMs)}, egress ${outcome.egress.toFixed(3)}`);
+  log(
+    `  ${survivors.length} survivors: ${seconds(elapsedMs)}, egress ${outcome.egress.toFixed(3)}; ${describeCores(cores())}`,
+  );
   await checkFiles(
     survivors.map(({ node }) => node),
     dones[0]?.files ?? 0,

@@ -31,21 +31,13 @@ ${ALL.map(({ letters, about }) => `  ${letters.join(", ").padEnd(6)} ${about}`).
   --seed-link MBIT  every cable of c and d (default 500)
   --dir DIR         where the nodes' folders are made (default: in memory if there is room, so that no disk is measured)
 
+"stolen" is the part of the cores' time that the host of a virtual machine gave to others: with more than a few percent, measure again.
 Takes root on Linux, nginx, curl and, to say what the machine carries, iperf3; and about 15 minutes. Leaves nothing behind.`;
 
 /** @returns the exit code: 0 all reached, 1 not, 2 usage */
 export async function lanFigures(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      only: { type: "string" },
-      json: { type: "string" },
-      size: { type: "string", default: "1GB" },
-      "seed-link": { type: "string", default: "500" },
-      dir: { type: "string" },
-      help: { type: "boolean", default: false },
-    },
-  });
+  const values = readFlags(args);
+  if (values === undefined) return 2;
   const wanted = values.only?.split(",") ?? ALL.flatMap(({ letters }) => letters);
   const unknown = wanted.filter((letter) => !ALL.some(({ letters }) => letters.includes(letter)));
   const obstacle = findObstacle();
@@ -80,6 +72,24 @@ export async function lanFigures(args: readonly string[]): Promise<number> {
   const shown = figures.filter(({ id = "" }) => wanted.includes(id));
   console.log(`\n${renderTable(shown.map((figure) => ({ ...figure, what: `${figure.id}. ${figure.what}` })))}`);
   return shown.every(({ reached }) => reached) ? 0 : 1;
+}
+
+/** undefined, and the usage is shown, when they are none of ours. */
+function readFlags(args: readonly string[]) {
+  const options = {
+    only: { type: "string" },
+    json: { type: "string" },
+    size: { type: "string", default: "1GB" },
+    "seed-link": { type: "string", default: "500" },
+    dir: { type: "string" },
+    help: { type: "boolean", default: false },
+  } as const;
+  try {
+    return parseArgs({ args: [...args], options }).values;
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`);
+    return undefined;
+  }
 }
 
 /** What fails is a figure that was not reached; the others go on. */

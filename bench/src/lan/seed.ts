@@ -12,6 +12,7 @@ import { withLan } from "@swarmd/test/lan/with-lan";
 import type { Figure } from "../report.js";
 import {
   checkFiles,
+  describeCores,
   type LanFigures,
   MEET_MS,
   PULL_MS,
@@ -21,7 +22,6 @@ import {
   seconds,
   timed,
   until,
-  watchCores,
 } from "./setting.js";
 
 const NODES = 8;
@@ -66,12 +66,10 @@ interface Outcome {
 }
 
 async function runSwarm(wanters: readonly LanNode[], { log }: Setting): Promise<Outcome> {
-  const busy = watchCores();
-  const { value: dones, elapsedMs } = await timed(() => pullAll(wanters, REPO));
-  const busyCores = busy();
+  const { value: dones, elapsedMs, cores } = await timed(() => pullAll(wanters, REPO));
   const each = dones.map((done) => seconds(done.elapsedMs)).join(", ");
-  log(`  ${wanters.length} wanters: ${seconds(elapsedMs)} (${each}), cores ${percent(busyCores)} busy`);
-  return { elapsedMs, busyCores };
+  log(`  ${wanters.length} wanters: ${seconds(elapsedMs)} (${each}), ${describeCores(cores)}`);
+  return { elapsedMs, busyCores: cores.busy };
 }
 
 /** What the machine can carry at all: nothing is checked or written. In Mbit/s over all; undefined without iperf3. */

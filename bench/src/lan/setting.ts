@@ -58,12 +58,17 @@ export function touchMemory(parent: string, bytes: number): void {
   }
 }
 
-export async function timed<Value>(
-  work: () => Promise<Value>,
-): Promise<{ readonly value: Value; readonly elapsedMs: number }> {
+export interface Timed<Value> {
+  readonly value: Value;
+  readonly elapsedMs: number;
+  readonly cores: CoresUse;
+}
+
+export async function timed<Value>(work: () => Promise<Value>): Promise<Timed<Value>> {
+  const cores = watchCores();
   const startMs = performance.now();
   const value = await work();
-  return { value, elapsedMs: performance.now() - startMs };
+  return { value, elapsedMs: performance.now() - startMs, cores: cores() };
 }
 
 /** Node's own log when something goes wrong on the way is the first thing that one wants to read. */
@@ -85,22 +90,32 @@ export async function checkFiles(nodes: readonly LanNode[], expected: number): P
   }
 }
 
-/** Part of the machine's cores that was busy since the function was made, 0 to 1; whoever was busy. */
-export function watchCores(): () => number {
+/** How the time of all cores was spent, each 0 to 1. */
+export interface CoresUse {
+  /** Whoever was busy. */
+  readonly busy: number;
+  /** Wanted, and given to somebody else by the host of this virtual machine: what was measured then is not ours alone. */
+  readonly stolen: number;
+}
+
+/** The cores' time since the function was made. */
+export function watchCores(): () => CoresUse {
   const read = () => {
-    const fields = (readFileSync("/proc/stat", "utf8").split("\n")[0] ?? "")
-      .trim()
-      .split(/\s+/)
-      .slice(1, 9)
-      .map(Number);
+    const [cores = ""] = readFileSync("/proc/stat", "utf8").split("\n");
+    const fields = cores.trim().split(/\s+/).slice(1, 9).map(Number);
     const idle = (fields[3] ?? 0) + (fields[4] ?? 0);
-    return { idle, all: fields.reduce((sum, field) => sum + field, 0) };
+    return { idle, stolen: fields[7] ?? 0, all: fields.reduce((sum, field) => sum + field, 0) };
   };
   const before = read();
   return () => {
     const now = read();
-    return 1 - (now.idle - before.idle) / Math.max(1, now.all - before.all);
+    const all = Math.max(1, now.all - before.all);
+    return { busy: 1 - (now.idle - before.idle) / all, stolen: (now.stolen - before.stolen) / all };
   };
+}
+
+export function describeCores({ busy, stolen }: CoresUse): string {
+  return `cores ${percent(busy)} busy, ${percent(stolen)} stolen`;
 }
 
 export function percent(part: number): string {
