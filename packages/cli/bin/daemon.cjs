@@ -25,7 +25,7 @@ const CACHE = `${FILE}.cache`;
  */
 const INTERRUPT_BUDGET = process.versions.v8.startsWith("11.") ? 400_000 : undefined;
 /** How much the heap may grow, in percent of what is alive, before it is cleared: by default it may double several times. */
-const HEAP_GROWING_PERCENT = 80;
+const HEAP_GROWING_PERCENT = 50;
 /** A node that has just started has other things to do. */
 const WRITE_AFTER_MS = 10_000;
 
